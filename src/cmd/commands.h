@@ -1,0 +1,14 @@
+// The subcommands of the binary. Each add…Command declares its flags on `app` and runs when chosen; the process's exit status
+// goes to *exitCode: 0 success, 1 failure (one line on stderr says why), 2 wrong usage.
+#pragma once
+#include <functional>
+
+namespace CLI {
+class App;
+}
+
+namespace slipway::cmd {
+
+void addVersionCommand(CLI::App& app, int* exitCode);
+
+}  // namespace slipway::cmd

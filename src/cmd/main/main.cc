@@ -1,0 +1,18 @@
+// slipway: the one binary. Declares the subcommands and runs the chosen one; no logic lives here.
+#include <CLI/CLI.hpp>
+
+#include "cmd/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
+  app.require_subcommand(1);
+  int exitCode = 0;
+  slipway::cmd::addVersionCommand(app, &exitCode);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? 0 : 2;
+  }
+  return exitCode;
+}

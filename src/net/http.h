@@ -1,0 +1,112 @@
+// HTTP as values: Request, Response, Headers, Body, and Handler, the one shape that servers, clients, proxies and tests share.
+// A client is a Handler too, so any hop can be tested with a lambda in place of the next.
+//
+//   Handler hello = [](Request r) -> Task<Response> { co_return Response::text(200, "hello " + r.path()); };
+//
+// All of a message is used from the executor of its connection. When the peer leaves, the handler's coroutine is cancelled.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+
+namespace slipway::net {
+
+class ByteStream;
+
+// Header fields in the order they came; names compare without case (RFC 9110 §5.1).
+class Headers {
+ public:
+  using Field = std::pair<std::string, std::string>;
+  std::optional<std::string_view> get(std::string_view name) const;  // the first field of that name
+  std::string_view getOr(std::string_view name, std::string_view fallback) const;
+  bool has(std::string_view name) const { return get(name).has_value(); }
+  void set(std::string_view name, std::string value);  // replaces every field of that name
+  void add(std::string name, std::string value);
+  void remove(std::string_view name);
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+  std::size_t size() const { return fields_.size(); }
+  void clear() { fields_.clear(); }
+
+ private:
+  std::vector<Field> fields_;
+};
+
+// A stream of body bytes pulled by the consumer: back-pressure is not reading.
+class BodyReader {
+ public:
+  virtual ~BodyReader() = default;
+  // The next chunk (any size > 0); an empty string at the end. After an error or the end it must not be called again.
+  virtual Task<Result<std::string>> read() = 0;
+};
+
+// Either complete bytes or a stream with an optional known length. Move-only.
+class Body {
+ public:
+  Body() = default;
+  Body(std::string bytes) : bytes_(std::move(bytes)) {}  // NOLINT: implicit on purpose
+  explicit Body(std::unique_ptr<BodyReader> reader, std::optional<std::uint64_t> length = {})
+      : reader_(std::move(reader)), length_(length) {}
+
+  bool streaming() const { return reader_ != nullptr; }
+  const std::string& bytes() const { return bytes_; }  // only when !streaming()
+  std::string takeBytes() { return std::move(bytes_); }
+  std::optional<std::uint64_t> length() const { return streaming() ? length_ : std::optional<std::uint64_t>(bytes_.size()); }
+  Task<Result<std::string>> read();                       // next chunk of either form; empty at the end
+  Task<Result<std::string>> readAll(std::size_t limit);   // TooLarge when more than `limit` bytes come
+
+ private:
+  std::string bytes_;
+  std::unique_ptr<BodyReader> reader_;
+  std::optional<std::uint64_t> length_;
+};
+
+// Who is on the other end of a server connection.
+struct Peer {
+  std::string address;                 // "127.0.0.1:5123"
+  bool tls = false;
+  std::string certCommonName;          // verified client certificate's CN; empty if none
+  std::vector<std::string> certOrganizations;
+};
+
+struct Request {
+  std::string method = "GET";
+  std::string target = "/";            // as on the request line: path and query, still percent-encoded
+  std::string version = "HTTP/1.1";
+  Headers headers;
+  Body body;
+  Peer peer;
+
+  std::string_view rawPath() const;    // target up to '?'
+  std::string path() const;            // percent-decoded
+  std::string_view query() const;      // after '?', still encoded; empty if none
+  // First value of a query parameter, decoded ('+' is a space); nullopt if absent.
+  std::optional<std::string> queryValue(std::string_view name) const;
+  std::vector<std::pair<std::string, std::string>> queryPairs() const;
+};
+
+struct Response {
+  int status = 200;
+  Headers headers;
+  Body body;
+  // Set for 101: after the head is sent the connection belongs to this function.
+  std::function<Task<void>(std::unique_ptr<ByteStream>)> upgrade;
+
+  static Response text(int status, std::string body);
+  static Response json(int status, std::string body);
+};
+
+using Handler = std::function<Task<Response>(Request)>;
+
+std::string percentDecode(std::string_view text, bool plusIsSpace = false);
+std::string percentEncode(std::string_view text);  // everything but unreserved characters (RFC 3986 §2.3)
+bool iequals(std::string_view a, std::string_view b);
+
+}  // namespace slipway::net
