@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
   app.require_subcommand(1);
   int exitCode = 0;
+  slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
   try {
     app.parse(argc, argv);
