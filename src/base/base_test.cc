@@ -84,6 +84,24 @@ TEST(TaskScope, CancelEndsSleepingTasksAndJoinWaitsForThem) {
   EXPECT_EQ(scope.running(), 0u);
 }
 
+TEST(TaskScope, CancelMayMeetTasksThatHaveJustEnded) {
+  boost::asio::io_context io;
+  FakeClock clock;
+  for (bool keepScope : {true, false}) {
+    auto scope = std::make_unique<TaskScope>(io.get_executor(), "test");
+    for (int i = 0; i < 3; ++i) scope->spawn("sleeper", [&]() -> Task<void> { co_await clock.sleepFor(1h); });
+    io.restart();
+    io.poll();
+    clock.advance(1h);
+    for (int i = 0; i < 3; ++i) io.poll_one();  // their ends are now queued on the executor, in front of the cancellations
+    scope->cancel();
+    if (!keepScope) scope.reset();
+    io.restart();
+    io.poll();
+    if (scope) EXPECT_EQ(scope->running(), 0u);
+  }
+}
+
 TEST(Ids, UuidsAreVersion4AndDiffer) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {

@@ -19,6 +19,9 @@ struct TaskScope::State {
   std::string name;
   bool cancelled = false;
   std::list<asio::cancellation_signal> running;
+  // Tasks that ended after cancel(). Asio posts an emit to the executor and it may arrive after the task's end, so the signal
+  // must stay until the scope goes.
+  std::list<asio::cancellation_signal> ended;
   asio::steady_timer drained;  // never fires; cancelled when the last task ends
 };
 
@@ -31,7 +34,8 @@ void TaskScope::spawn(std::string taskName, std::function<Task<void>()> task) {
   if (state->cancelled) return;
   auto signal = state->running.emplace(state->running.end());
   auto done = [state, signal, taskName = std::move(taskName)](std::exception_ptr error) {
-    state->running.erase(signal);
+    if (state->cancelled) state->ended.splice(state->ended.end(), state->running, signal);
+    else state->running.erase(signal);
     if (state->running.empty()) state->drained.cancel();
     if (!error) return;
     try {
@@ -48,12 +52,11 @@ void TaskScope::spawn(std::string taskName, std::function<Task<void>()> task) {
 void TaskScope::cancel() {
   if (state_->cancelled) return;
   state_->cancelled = true;
-  // Emitting may end a task at once and erase its signal: walk with a copy of the next iterator.
-  for (auto it = state_->running.begin(); it != state_->running.end();) {
-    auto next = std::next(it);
-    it->emit(asio::cancellation_type::all);
-    it = next;
-  }
+  // Emitting may end tasks at once, which moves their signals to `ended`: walk over a copy.
+  std::vector<asio::cancellation_signal*> signals;
+  for (auto& signal : state_->running) signals.push_back(&signal);
+  for (auto* signal : signals) signal->emit(asio::cancellation_type::all);
+  asio::post(state_->executor, [state = state_] {});  // after the emits that Asio posted: keeps their signals until then
 }
 
 Task<void> TaskScope::join() {
