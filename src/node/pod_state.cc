@@ -1,0 +1,215 @@
+#include "node/pod_state.h"
+
+namespace slipway::node {
+namespace {
+
+using CPhase = ContainerState::Phase;
+
+void wakeBy(Decision& d, TimePoint t) {
+  if (!d.wakeAt || t < *d.wakeAt) d.wakeAt = t;
+}
+
+void startOrWait(Decision& d, bool init, std::size_t index, const ContainerState& c, TimePoint now) {
+  if (now >= c.retryAt) {
+    d.actions.push_back({ActionKind::Start, init, index, Duration{0}});
+  } else {
+    wakeBy(d, c.retryAt);
+  }
+}
+
+// One running container that must end: first politely, then by force.
+void stopOne(Decision& d, bool init, std::size_t index, const ContainerState& c, Duration grace, TimePoint now) {
+  const TimePoint killAt = now + std::chrono::duration_cast<TimePoint::duration>(grace);
+  if (!c.stopping || killAt < c.killAt) {
+    d.actions.push_back({ActionKind::Stop, init, index, grace});
+    wakeBy(d, killAt);
+  } else if (now >= c.killAt) {
+    d.actions.push_back({ActionKind::Kill, init, index, Duration{0}});
+  } else {
+    wakeBy(d, c.killAt);
+  }
+}
+
+// Ends everything: main containers and plain init containers first, sidecars after them in reverse order.
+Decision stopAll(const PodPlan& plan, const PodState& state, Duration grace, TimePoint now) {
+  Decision d;
+  bool busy = false;
+  auto end = [&](bool init, std::size_t i, const ContainerState& c) {
+    if (c.phase != CPhase::Running) return;
+    busy = true;
+    // A grace already granted is shortened only by a shorter one (kubectl delete --now after delete).
+    stopOne(d, init, i, c, grace, now);
+  };
+  for (std::size_t i = 0; i < state.main.size(); ++i) end(false, i, state.main[i]);
+  for (std::size_t i = 0; i < state.init.size(); ++i)
+    if (!plan.init[i].sidecar) end(true, i, state.init[i]);
+  if (busy) return d;
+  for (std::size_t i = state.init.size(); i-- > 0;) {
+    if (state.init[i].phase != CPhase::Running) continue;
+    end(true, i, state.init[i]);
+    return d;
+  }
+  d.actions.push_back({ActionKind::Finish, false, 0, Duration{0}});
+  return d;
+}
+
+// An unhealthy container is ended with the pod's grace; its exit then goes through the restart policy.
+void endIfUnhealthy(Decision& d, const PodPlan& plan, bool init, std::size_t index, const ContainerState& c, TimePoint now) {
+  if (!c.unhealthy && !c.stopping) return;
+  if (!c.stopping) {
+    stopOne(d, init, index, c, plan.grace, now);
+  } else if (now >= c.killAt) {
+    d.actions.push_back({ActionKind::Kill, init, index, Duration{0}});
+  } else {
+    wakeBy(d, c.killAt);
+  }
+}
+
+// True when the next init container may go on.
+bool driveInit(Decision& d, const PodPlan& plan, const PodState& state, std::size_t i, TimePoint now) {
+  const ContainerState& c = state.init[i];
+  const bool sidecar = plan.init[i].sidecar;
+  switch (c.phase) {
+    case CPhase::Running:
+      endIfUnhealthy(d, plan, true, i, c, now);
+      return sidecar && c.started;
+    case CPhase::Waiting:
+      startOrWait(d, true, i, c, now);
+      return false;
+    case CPhase::Exited:
+      if (!sidecar && c.exit && c.exit->exitCode == 0) return true;
+      if (willRestart(plan, true, i, c)) startOrWait(d, true, i, c, now);
+      return false;
+  }
+  return false;
+}
+
+bool anyMainStarted(const PodState& state) {
+  return std::any_of(state.main.begin(), state.main.end(), [](const ContainerState& c) { return c.instance >= 0; });
+}
+
+bool drivePodInit(Decision& d, const PodPlan& plan, const PodState& state, TimePoint now) {
+  // Once the main containers have been started, only sidecars are looked after: they come and go beside the rest.
+  if (anyMainStarted(state)) {
+    for (std::size_t i = 0; i < state.init.size(); ++i)
+      if (plan.init[i].sidecar) driveInit(d, plan, state, i, now);
+    return true;
+  }
+  for (std::size_t i = 0; i < state.init.size(); ++i)
+    if (!driveInit(d, plan, state, i, now)) return false;
+  return true;
+}
+
+}  // namespace
+
+PodState initialState(const PodPlan& plan) {
+  PodState state;
+  state.init.resize(plan.init.size());
+  state.main.resize(plan.main.size());
+  return state;
+}
+
+bool willRestart(const PodPlan& plan, bool init, std::size_t index, const ContainerState& c) {
+  if (c.phase != CPhase::Exited) return false;
+  const bool failed = !c.exit || c.exit->exitCode != 0;
+  if (init) {
+    if (plan.init[index].sidecar) return true;
+    return failed && plan.restartPolicy != RestartPolicy::Never;
+  }
+  if (plan.restartPolicy == RestartPolicy::Always) return true;
+  return failed && plan.restartPolicy == RestartPolicy::OnFailure;
+}
+
+bool initDone(const PodPlan& plan, const PodState& state) {
+  if (anyMainStarted(state)) return true;
+  for (std::size_t i = 0; i < state.init.size(); ++i) {
+    const ContainerState& c = state.init[i];
+    if (plan.init[i].sidecar ? !(c.phase == CPhase::Running && c.started)
+                             : !(c.phase == CPhase::Exited && c.exit && c.exit->exitCode == 0))
+      return false;
+  }
+  return true;
+}
+
+PodPhase phaseOf(const PodPlan& plan, const PodState& state) {
+  if (!initDone(plan, state)) {
+    for (std::size_t i = 0; i < state.init.size(); ++i) {
+      const ContainerState& c = state.init[i];
+      const bool failed = c.phase == CPhase::Exited && c.exit && c.exit->exitCode != 0;
+      if (failed && !willRestart(plan, true, i, c)) return PodPhase::Failed;
+    }
+    return PodPhase::Pending;
+  }
+  std::size_t running = 0;
+  std::size_t stopped = 0;
+  std::size_t succeeded = 0;
+  for (const ContainerState& c : state.main) {
+    if (c.phase == CPhase::Running) ++running;
+    if (c.phase == CPhase::Waiting && c.instance < 0) return PodPhase::Pending;
+    if (c.phase == CPhase::Running) continue;
+    ++stopped;
+    if (c.exit && c.exit->exitCode == 0) ++succeeded;
+  }
+  if (running > 0) return PodPhase::Running;
+  if (plan.restartPolicy == RestartPolicy::Always) return PodPhase::Running;
+  if (succeeded == stopped) return PodPhase::Succeeded;
+  return plan.restartPolicy == RestartPolicy::Never ? PodPhase::Failed : PodPhase::Running;
+}
+
+const char* phaseName(PodPhase phase) {
+  switch (phase) {
+    case PodPhase::Pending: return "Pending";
+    case PodPhase::Running: return "Running";
+    case PodPhase::Succeeded: return "Succeeded";
+    case PodPhase::Failed: return "Failed";
+  }
+  return "Unknown";
+}
+
+Decision decide(const PodPlan& plan, const PodState& state, TimePoint now) {
+  if (state.stopGrace) return stopAll(plan, state, *state.stopGrace, now);
+  const PodPhase phase = phaseOf(plan, state);
+  if (phase == PodPhase::Succeeded || phase == PodPhase::Failed) {
+    Decision d = stopAll(plan, state, plan.grace, now);  // sidecars end with the pod
+    std::erase_if(d.actions, [](const Action& a) { return a.kind == ActionKind::Finish; });
+    return d;
+  }
+  Decision d;
+  if (!state.sandboxReady) {
+    if (now >= state.retryAt) {
+      d.actions.push_back({ActionKind::Setup, false, 0, Duration{0}});
+    } else {
+      wakeBy(d, state.retryAt);
+    }
+    return d;
+  }
+  const bool initialised = drivePodInit(d, plan, state, now);
+  if (!initialised) return d;
+  for (std::size_t i = 0; i < state.main.size(); ++i) {
+    const ContainerState& c = state.main[i];
+    if (c.phase == CPhase::Running) endIfUnhealthy(d, plan, false, i, c, now);
+    if (c.phase == CPhase::Waiting || willRestart(plan, false, i, c)) startOrWait(d, false, i, c, now);
+  }
+  return d;
+}
+
+void noteExit(const PodPlan& plan, ContainerState& c, ContainerExit exit, TimePoint now) {
+  const BackoffRule& rule = plan.backoff;
+  if (now - c.startedTick >= rule.resetAfter) c.failures = 0;
+  Duration wait{0};
+  if (c.failures > 0) {
+    wait = rule.base;
+    for (int i = 1; i < c.failures && wait < rule.limit; ++i) wait *= 2;
+    wait = std::min(wait, rule.limit);
+  }
+  ++c.failures;
+  c.backoff = wait;
+  c.retryAt = now + std::chrono::duration_cast<TimePoint::duration>(wait);
+  c.phase = CPhase::Exited;
+  c.exit = std::move(exit);
+  c.ready = c.started = c.unhealthy = c.stopping = false;
+  c.waitReason.clear();
+  c.waitMessage.clear();
+}
+
+}  // namespace slipway::node

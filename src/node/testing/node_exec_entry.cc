@@ -1,0 +1,59 @@
+// Lets the test program be its own shim and its own workload: it starts itself with `node-exec …` or `test-program NAME …`
+// before any test runs.
+#include "node/testing/node_exec_entry.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "node/shim/container_shim.h"
+
+namespace slipway::node::testing {
+namespace {
+
+// Touches `megabytes` of memory, one at a time, then sleeps: over its limit it must be killed.
+[[noreturn]] void hog(int megabytes) {
+  for (int i = 0; i < megabytes; ++i) {
+    void* block = ::mmap(nullptr, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block != MAP_FAILED) std::memset(block, 1, 1 << 20);
+    ::usleep(1000);
+  }
+  ::sleep(60);
+  ::_exit(0);
+}
+
+ProgramMode programs[8];
+int programCount = 0;
+
+}  // namespace
+
+int addProgramMode(const char* name, int (*run)(int, char**)) {
+  programs[programCount++] = {name, run};
+  return programCount;
+}
+
+bool runIfProgram(int argc, char** argv, int* exitCode) {
+  if (argc < 2) return false;
+  if (std::strcmp(argv[1], "node-exec") == 0) {
+    *exitCode = shimMain(argc - 2, argv + 2);
+    return true;
+  }
+  if (argc >= 3 && std::strcmp(argv[1], "test-program") == 0) {
+    if (std::strcmp(argv[2], "hog") == 0 && argc > 3) hog(std::atoi(argv[3]));
+    for (int i = 0; i < programCount; ++i) {
+      if (std::strcmp(argv[2], programs[i].name) != 0) continue;
+      *exitCode = programs[i].run(argc - 3, argv + 3);
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string selfPath() {
+  char buffer[4096];
+  const ssize_t n = ::readlink("/proc/self/exe", buffer, sizeof buffer);
+  return std::string(buffer, n > 0 ? static_cast<std::size_t>(n) : 0);
+}
+
+}  // namespace slipway::node::testing
