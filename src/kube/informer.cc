@@ -8,18 +8,17 @@ namespace {
 
 std::string versionOf(const Json& object) { return textAt(at(object, "metadata"), "resourceVersion"); }
 
-// Kubernetes says resource versions of one kind may be compared as numbers (KEP-5504), ours always were.
-bool versionReached(const std::string& have, const std::string& want) {
-  if (have.size() != want.size()) return have.size() > want.size();
-  return have >= want;
-}
-
 Duration jittered(Duration d) {
   const auto half = d.count() / 2;
   return Duration(half + static_cast<std::int64_t>(randomU64() % static_cast<std::uint64_t>(half + 1)));
 }
 
 }  // namespace
+
+bool versionReached(const std::string& have, const std::string& want) {
+  if (have.size() != want.size()) return have.size() > want.size();  // decimal numbers without leading zeros
+  return have >= want;
+}
 
 Informer::Informer(Client& client, Clock& clock, Executor executor, Kind kind, InformerOptions options)
     : client_(client), clock_(clock), kind_(kind), options_(std::move(options)), changed_(std::move(executor)) {}

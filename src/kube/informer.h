@@ -60,6 +60,8 @@ class Informer {
   std::vector<Object> ownedBy(const std::string& uid) const;    // any owner reference, not only the controller
   std::vector<Object> withLabel(const std::string& label, const std::string& value) const;  // label must be in indexLabels
   std::size_t size() const { return store_.size(); }
+  // The version up to which the store is current (of events of this kind).
+  const std::string& resourceVersion() const { return resourceVersion_; }
   std::uint64_t relists() const { return relists_; }
 
  private:
@@ -85,6 +87,9 @@ class Informer {
   std::uint64_t relists_ = 0;
   Signal changed_;
 };
+
+// Whether version `have` is `want` or a later one. Versions of one kind may be compared (KEP-5504); ours always could.
+bool versionReached(const std::string& have, const std::string& want);
 
 class Cache {
  public:
