@@ -17,6 +17,10 @@
 
 namespace slipway {
 
+namespace schema {
+class NodeTable;
+}
+
 struct Column {
   std::string name, type, format, description;
   int priority = 0;                 // > 0: only with -o wide
@@ -30,7 +34,9 @@ struct Resource {
   bool hasStatus = false;
   bool hasScale = false;
   bool custom = false;              // behaves like a CustomResource: no strategic merge (415), PUT needs resourceVersion
-  std::vector<Column> columns;
+  std::string storedAs;             // apiVersion of the version that is stored, "" for this one: see convert.h
+  std::vector<Column> columns;      // of kinds of ours; objects/table knows those of Kubernetes' own
+  std::uint32_t schema = 0;         // root of its schema in Catalog::nodes()
   std::string apiVersion() const { return group.empty() ? version : group + "/" + version; }
   // "inferenceservices.serving.kserve.io", or "pods" for core: how messages name it.
   std::string qualified() const { return group.empty() ? plural : plural + "." + group; }
@@ -54,13 +60,19 @@ class Catalog {
   virtual const Resource* findKind(std::string_view apiVersion, std::string_view kind) const = 0;
 
   // Removes fields that the schema does not know and returns their paths ("spec.foo"); objects with
-  // x-kubernetes-preserve-unknown-fields keep theirs.
+  // x-kubernetes-preserve-unknown-fields keep theirs. A known field that is null is removed silently: null means absent.
   virtual std::vector<std::string> prune(const Resource& resource, Json& object) const = 0;
   // Fills the schema's defaults (for built-in kinds: those that kube-apiserver fills, e.g. a container's imagePullPolicy).
   virtual void applyDefaults(const Resource& resource, Json& object) const = 0;
-  // Types, required fields, enums, patterns, bounds, names and labels. Empty: valid. Wrong JSON types are reported with reason
-  // FieldValueTypeInvalid.
+  // Types, required fields, enums, patterns, bounds, names and labels. Empty: valid. Wrong JSON types are reported alone, with
+  // reason FieldValueTypeInvalid: for Kubernetes' own kinds the message is then kube-apiserver's decoding error ("json: cannot
+  // unmarshal string into Go struct field …"), which it answers with 400, not 422.
   virtual std::vector<FieldError> validate(const Resource& resource, const Json& object) const = 0;
+  // What must not change once it is stored (a Deployment's selector, a Service's clusterIP …). Empty: the change is allowed.
+  virtual std::vector<FieldError> validateUpdate(const Resource& resource, const Json& before, const Json& after) const = 0;
+
+  // The schemas themselves: merge keys, list types.
+  virtual const schema::NodeTable& nodes() const = 0;
 };
 
 }  // namespace slipway
