@@ -1,4 +1,8 @@
-// TLS contexts and the small certificate authority that `slipway up` uses for its own endpoints.
+// TLS contexts and the small certificate authority that `slipway up` uses for its own endpoints. OpenSSL stays inside net.
+//
+//   auto ca = makeCertificateAuthority("slipway-ca", 10 * 365 * 24h);
+//   auto id = issueCertificate(*ca, {.commonName = "apiserver", .dnsNames = {"localhost"}, .ipAddresses = {"127.0.0.1"}});
+//   auto tls = TlsContext::server(*id, ca->certificate);
 #pragma once
 #include <chrono>
 #include <memory>
@@ -24,11 +28,15 @@ struct CertificateRequest {
   bool server = true;  // extended key usage: serverAuth, else clientAuth
   std::chrono::hours validity{24 * 365};
 };
+// A certificate with a new key. Error Invalid for an address that does not parse or a CA that is not PEM.
 Result<CertificatePem> issueCertificate(const CertificatePem& ca, const CertificateRequest& request);
 
+// Immutable once made; shared by the connections of any thread. To renew an identity, make a new context.
+// TLS 1.2 or newer; ALPN chooses http/1.1 where the peer offers protocols.
 class TlsContext {
  public:
-  // clientCa: PEM of the CA whose client certificates are accepted (requested, not required); empty: none requested.
+  // clientCa: PEM of the CA whose client certificates are accepted (requested, not required); empty: none requested. A
+  // connection with another certificate is let in without an identity, for the application to answer 401.
   static Result<std::shared_ptr<TlsContext>> server(const CertificatePem& identity, const std::string& clientCa);
   // ca: PEM to trust instead of the system's; empty: system roots. identity may be null.
   static Result<std::shared_ptr<TlsContext>> client(const std::string& ca, const CertificatePem* identity, bool verify = true);

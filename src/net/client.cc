@@ -1,0 +1,181 @@
+#include "net/client.h"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <map>
+
+#include "net/client_connection.h"
+#include "net/dial.h"
+
+namespace slipway::net {
+namespace asio = boost::asio;
+namespace {
+
+bool repeatable(const Request& request) {
+  const auto& m = request.method;
+  return m == "GET" || m == "HEAD" || m == "PUT" || m == "DELETE" || m == "OPTIONS" || m == "TRACE";
+}
+
+// Closes a connection whose exchange was cancelled half way, and stops the upload that may still run on it.
+struct Abandon {
+  mutable ClientConnection* connection;
+  ~Abandon() {
+    if (connection) connection->giveBack();
+  }
+};
+
+// Counts a connection that is being opened.
+struct Reservation {
+  explicit Reservation(std::shared_ptr<ClientPool> p) : pool(std::move(p)) { ++pool->open; }
+  ~Reservation() {
+    --pool->open;
+    pool->wakeOne();
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  std::shared_ptr<ClientPool> pool;
+};
+
+}  // namespace
+
+struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
+  State(Executor e, ClientOptions o) : executor(e), options(std::move(o)), ticker(e) {}
+  std::shared_ptr<ClientPool> pool(const Origin& origin);
+  ClientConnectionPtr takeIdle(ClientPool& pool);
+  Task<Result<ClientConnectionPtr>> connect(Origin origin, std::shared_ptr<ClientPool> pool);
+  void armTicker();
+  void tickAll();
+
+  Executor executor;
+  ClientOptions options;
+  std::map<Origin, std::shared_ptr<ClientPool>> pools;
+  std::uint64_t tick = 0;
+  asio::steady_timer ticker;
+  bool ticking = false;
+};
+
+HttpClient::HttpClient(Executor executor, ClientOptions options) : state_(std::make_shared<State>(executor, std::move(options))) {}
+
+HttpClient::~HttpClient() {
+  for (auto& [origin, pool] : state_->pools) pool->closing = true;
+  closeIdle();
+}
+
+void HttpClient::closeIdle() {
+  for (auto& [origin, pool] : state_->pools) {
+    const auto idle = std::exchange(pool->idle, {});
+    for (const auto& connection : idle) connection->stream->close();
+  }
+}
+
+std::size_t HttpClient::idleConnections() const {
+  std::size_t n = 0;
+  for (const auto& [origin, pool] : state_->pools) n += pool->idle.size();
+  return n;
+}
+
+void HttpClient::State::armTicker() {
+  if (ticking) return;
+  ticking = true;
+  ticker.expires_after(kTick);
+  ticker.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
+    const auto self = weak.lock();
+    if (!self) return;
+    self->ticking = false;
+    if (!ec) self->tickAll();
+  });
+}
+
+void HttpClient::State::tickAll() {
+  ++tick;
+  const auto idleTicks = ticksIn(options.idleTimeout);
+  bool any = false;
+  for (auto it = pools.begin(); it != pools.end();) {
+    auto& pool = *it->second;
+    pool.tick = tick;
+    const auto active = pool.active;
+    for (auto* connection : active) connection->onTick();
+    std::erase_if(pool.idle, [&](const ClientConnectionPtr& c) { return tick - c->idleSince > idleTicks || c->stream->peerClosed(); });
+    any = any || pool.open > 0;
+    const bool unused = pool.open == 0 && pool.waiters.empty() && it->second.use_count() == 1;
+    it = unused ? pools.erase(it) : std::next(it);
+  }
+  if (any) armTicker();
+}
+
+std::shared_ptr<ClientPool> HttpClient::State::pool(const Origin& origin) {
+  auto& pool = pools[origin];
+  if (!pool) {
+    pool = std::make_shared<ClientPool>();
+    const bool v6 = origin.host.find(':') != std::string::npos;
+    const auto host = v6 ? "[" + origin.host + "]" : origin.host;
+    pool->where = origin.unixPath.empty() ? host + ":" + std::to_string(origin.port) : "unix:" + origin.unixPath;
+    const bool usual = origin.port == (origin.tls ? 443 : 80);
+    pool->hostHeader = origin.unixPath.empty() ? (usual ? host : host + ":" + std::to_string(origin.port)) : "localhost";
+    pool->maxIdle = options.maxIdlePerOrigin;
+    pool->tick = tick;
+  }
+  return pool;
+}
+
+ClientConnectionPtr HttpClient::State::takeIdle(ClientPool& pool) {
+  while (!pool.idle.empty()) {
+    auto connection = std::move(pool.idle.back());
+    pool.idle.pop_back();
+    // One that was used within this tick is not worth a system call; the retry covers the rest.
+    if (connection->idleSince == tick || !connection->stream->peerClosed()) return connection;
+  }
+  return nullptr;
+}
+
+Task<Result<ClientConnectionPtr>> HttpClient::State::connect(Origin origin, std::shared_ptr<ClientPool> pool) {
+  const auto limit = options.maxConnectionsPerOrigin;
+  while (limit > 0 && pool->open >= limit) {
+    auto waiter = std::make_shared<asio::steady_timer>(executor, options.connectTimeout);
+    pool->waiters.push_back(waiter);
+    boost::system::error_code ec;
+    co_await waiter->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    std::erase(pool->waiters, waiter);
+    if (!ec) co_return fail(Code::Unavailable, "all " + std::to_string(limit) + " connections to " + pool->where + " are busy");
+    if (auto idle = takeIdle(*pool)) co_return idle;
+  }
+  const Reservation place(pool);
+  auto stream = co_await dial(std::move(origin), options.tls, options.connectTimeout);
+  if (!stream) co_return fail(std::move(stream).error());
+  co_return std::make_shared<ClientConnection>(pool, std::move(*stream), options.maxHeaderBytes);
+}
+
+Task<Result<Response>> HttpClient::send(Origin origin, Request request) {
+  Attempt attempt{std::move(request), {}, false};
+  auto response = co_await send(std::move(origin), &attempt);
+  co_return response;
+}
+
+Task<Result<Response>> HttpClient::send(Origin origin, Attempt* attempt) {
+  const auto state = state_;
+  const auto pool = state->pool(origin);
+  const auto timeout = attempt->headTimeout.value_or(state->options.headTimeout);
+  const auto headTicks = timeout.count() > 0 ? ticksIn(timeout) : 0;
+  const bool mayRetry = !attempt->request.body.streaming() && (state->options.retryUnsafe || repeatable(attempt->request));
+  state->armTicker();
+  for (bool retried = false;; retried = true) {
+    auto connection = retried ? nullptr : state->takeIdle(*pool);
+    const bool reused = connection != nullptr;
+    if (!connection) {
+      auto made = co_await state->connect(origin, pool);
+      if (!made) co_return fail(std::move(made).error());
+      connection = std::move(*made);
+    }
+    attempt->sent = true;
+    const Abandon onCancel{connection.get()};
+    auto response = co_await connection->exchange(&attempt->request, headTicks);
+    onCancel.connection = nullptr;
+    if (response) co_return response;
+    const bool stale = reused && !connection->gotByte && response.error().code == Code::Unavailable;
+    connection->giveBack();
+    if (!stale || retried || !mayRetry) co_return response;
+  }
+}
+
+}  // namespace slipway::net

@@ -1,0 +1,321 @@
+// Client and server together over real sockets: keep-alive, streams both ways, retries, upgrades, TLS, Unix sockets.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <filesystem>
+
+#include "net/client.h"
+#include "net/dial.h"
+#include "net/server.h"
+#include "net/testing/run.h"
+#include "net/tls.h"
+
+namespace slipway::net {
+namespace {
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+using testing::eventually;
+using testing::run;
+
+struct Pieces final : BodyReader {
+  Pieces(std::size_t n, std::size_t size) : left(n), size(size) {}
+  std::size_t left, size;
+  Task<Result<std::string>> read() override {
+    if (left == 0) co_return std::string();
+    --left;
+    co_return std::string(size, static_cast<char>('a' + left % 26));
+  }
+};
+
+Task<Response> echo(Request r) {
+  auto body = co_await r.body.readAll(64 << 20);
+  if (!body) co_return Response::error(body.error());
+  auto response = Response::text(200, *body);
+  response.headers.add("X-Peer", r.peer.address);
+  co_return response;
+}
+
+TEST(HttpClient, ReusesOneConnection) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e, echo);
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    std::set<std::string> peers;
+    for (int i = 0; i < 20; ++i) {
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body("n" + std::to_string(i))});
+      EXPECT_EQ(r->body.bytes(), "n" + std::to_string(i));
+      peers.insert(std::string(r->headers.getOr("x-peer", "")));
+    }
+    EXPECT_EQ(peers.size(), 1u);
+    EXPECT_EQ(client.idleConnections(), 1u);
+  });
+}
+
+TEST(HttpClient, StreamsLargeBodiesBothWaysAtOnce) {
+  run([](Executor e) -> Task<void> {
+    // The server answers with the request's own stream: neither side ever holds the 32 MB.
+    HttpServer server(e, [](Request r) -> Task<Response> {
+      Response response;
+      response.body = std::move(r.body);
+      co_return response;
+    }, {.bufferBodyBytes = 0});
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    auto r = co_await client.send(Origin{"127.0.0.1", bound->port},
+                                  Request{.method = "POST", .body = Body(std::make_unique<Pieces>(512, 65536))});
+    EXPECT_TRUE(r);
+    EXPECT_TRUE(r->body.streaming());
+    std::size_t total = 0;
+    for (;;) {
+      auto chunk = co_await r->body.read();
+      EXPECT_TRUE(chunk);
+      if (!chunk || chunk->empty()) break;
+      total += chunk->size();
+    }
+    EXPECT_EQ(total, 512u * 65536u);
+  });
+}
+
+TEST(HttpClient, KnownLengthStreamsKeepTheirLength) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e, [](Request r) -> Task<Response> {
+      auto length = std::string(r.headers.getOr("content-length", "none"));
+      auto all = co_await r.body.readAll(1 << 30);
+      Response response;
+      response.headers.add("X-Length", length);
+      response.body = Body(std::make_unique<Pieces>(10, 50000), 500000);
+      co_return response;
+    });
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    for (int i = 0; i < 2; ++i) {
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port},
+                                    Request{.method = "PUT", .body = Body(std::make_unique<Pieces>(100, 30000), 3000000)});
+      EXPECT_EQ(r->headers.getOr("x-length", ""), "3000000");
+      EXPECT_EQ(r->headers.getOr("content-length", ""), "500000");
+      auto all = co_await r->body.readAll(1 << 20);
+      EXPECT_EQ(all->size(), 500000u);
+      EXPECT_EQ(client.idleConnections(), 1u);
+    }
+  });
+}
+
+TEST(HttpClient, AStaleConnectionIsRetriedOnce) {
+  run([](Executor e) -> Task<void> {
+    auto first = std::make_unique<HttpServer>(e, echo);
+    auto bound = first->listen("127.0.0.1", 0);
+    HttpClient client(e);
+    auto r1 = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body("1")});
+    EXPECT_TRUE(r1);
+    co_await first->drain(1s);
+    HttpServer second(e, echo);
+    auto again = second.listen("127.0.0.1", bound->port);
+    EXPECT_TRUE(again);
+    auto r2 = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body("2")});
+    EXPECT_TRUE(r2) << r2.error().message;
+  });
+}
+
+TEST(HttpClient, SaysWhatWentWrong) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e, [](Request) -> Task<Response> {
+      asio::steady_timer forever(co_await asio::this_coro::executor, 1h);
+      co_await forever.async_wait(asio::use_awaitable);
+      co_return Response{};
+    });
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e, {.headTimeout = 100ms});
+    auto slow = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+    EXPECT_EQ(slow.error().code, Code::Timeout);
+    co_await server.drain(0ms);
+    auto closed = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+    EXPECT_EQ(closed.error().code, Code::Unavailable);
+    EXPECT_NE(closed.error().message.find(":" + std::to_string(bound->port) + ": Connection refused"), std::string::npos);
+    auto name = co_await client.send(Origin{"no-such-host.invalid", 80}, Request{});
+    EXPECT_EQ(name.error().code, Code::Unavailable);
+  });
+}
+
+TEST(HttpClient, CancellationReachesTheServersHandler) {
+  run([](Executor e) -> Task<void> {
+    bool started = false;
+    HttpServer server(e, [&](Request) -> Task<Response> {
+      started = true;
+      asio::steady_timer forever(co_await asio::this_coro::executor, 1h);
+      co_await forever.async_wait(asio::use_awaitable);
+      co_return Response{};
+    });
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    TaskScope scope(e, "test");
+    scope.spawn("request", [&]() -> Task<void> {
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+      EXPECT_EQ(r.error().code, Code::Cancelled);
+    });
+    auto began = co_await eventually([&] { return started; });
+    EXPECT_TRUE(began);
+    scope.cancel();
+    co_await scope.join();
+    auto gone = co_await eventually([&] { return server.connections() == 0; }, 2s);
+    EXPECT_TRUE(gone);
+  });
+}
+
+TEST(HttpClient, MaxConnectionsMakesRequestsWait) {
+  run([](Executor e) -> Task<void> {
+    int running = 0, most = 0, done = 0;
+    HttpServer server(e, [&](Request) -> Task<Response> {
+      most = std::max(most, ++running);
+      asio::steady_timer pause(co_await asio::this_coro::executor, 2ms);
+      co_await pause.async_wait(asio::use_awaitable);
+      --running;
+      co_return Response::text(200, "x");
+    });
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e, {.maxConnectionsPerOrigin = 2});
+    for (int i = 0; i < 10; ++i) {
+      asio::co_spawn(e, [&]() -> Task<void> {
+        auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+        EXPECT_TRUE(r);
+        ++done;
+      }, asio::detached);
+    }
+    auto all = co_await eventually([&] { return done == 10; });
+    EXPECT_TRUE(all);
+    EXPECT_LE(most, 2);
+  });
+}
+
+TEST(HttpClient, UpgradeHandsTheConnectionOver) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e, [](Request r) -> Task<Response> {
+      Response response;
+      response.status = 101;
+      response.headers.add("Connection", "Upgrade");
+      response.headers.add("Upgrade", "echo");
+      response.upgrade = [](std::unique_ptr<ByteStream> s) -> Task<void> {
+        char buffer[100];
+        auto n = co_await s->read(buffer);
+        auto w = co_await s->write("got " + std::string(buffer, n.value_or(0)));
+      };
+      co_return response;
+    });
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    Request request;
+    request.headers.add("Connection", "Upgrade");
+    request.headers.add("Upgrade", "echo");
+    auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, std::move(request));
+    EXPECT_EQ(r->status, 101);
+    EXPECT_EQ(r->headers.getOr("upgrade", ""), "echo");
+    auto w = co_await r->upgraded->write("hello");
+    char buffer[100];
+    auto n = co_await r->upgraded->read(buffer);
+    EXPECT_EQ(std::string(buffer, *n), "got hello");
+  });
+}
+
+TEST(HttpClient, UnixSockets) {
+  run([](Executor e) -> Task<void> {
+    const auto path = (std::filesystem::temp_directory_path() / ("slipway-net-" + std::to_string(::getpid()) + ".sock")).string();
+    {
+      HttpServer server(e, echo);
+      EXPECT_TRUE(server.listenUnix(path));
+      HttpServer other(e, echo);
+      EXPECT_EQ(other.listenUnix(path).error().code, Code::AlreadyExists);
+      HttpClient client(e);
+      auto r = co_await client.send(Origin{.unixPath = path}, Request{.method = "POST", .body = Body("u")});
+      EXPECT_EQ(r->body.bytes(), "u");
+      co_await server.drain(1s);
+    }
+    HttpServer next(e, echo);
+    EXPECT_TRUE(next.listenUnix(path)) << "a stale socket file is replaced";
+    std::filesystem::remove(path);
+  });
+}
+
+Task<Response> whoami(Request r) {
+  std::string text = r.peer.certCommonName;
+  for (const auto& o : r.peer.certOrganizations) text += "/" + o;
+  co_return Response::text(200, text);
+}
+
+TEST(Tls, ClientCertificatesBecomeThePeersIdentity) {
+  run([](Executor e) -> Task<void> {
+    auto ca = makeCertificateAuthority("test-ca", 1h);
+    auto otherCa = makeCertificateAuthority("other-ca", 1h);
+    EXPECT_TRUE(ca && otherCa);
+    auto serverId = issueCertificate(*ca, {.commonName = "server", .dnsNames = {"localhost"}, .ipAddresses = {"127.0.0.1", "::1"}});
+    auto clientId = issueCertificate(*ca, {.commonName = "alice", .organizations = {"devs", "ops"}, .server = false});
+    auto strangerId = issueCertificate(*otherCa, {.commonName = "mallory", .server = false});
+    EXPECT_TRUE(serverId && clientId && strangerId);
+    HttpServer server(e, whoami, {.tls = *TlsContext::server(*serverId, ca->certificate)});
+    auto bound = server.listen("127.0.0.1", 0);
+
+    const auto ask = [&](const CertificatePem* identity, std::string host) -> Task<std::string> {
+      HttpClient client(e, {.tls = *TlsContext::client(ca->certificate, identity)});
+      auto r = co_await client.send(Origin{host, bound->port, true}, Request{});
+      co_return r ? r->body.bytes() : "error: " + r.error().message;
+    };
+    auto alice = co_await ask(&*clientId, "127.0.0.1");
+    EXPECT_EQ(alice, "alice/devs/ops");
+    auto nobody = co_await ask(nullptr, "localhost");
+    EXPECT_EQ(nobody, "");
+    auto stranger = co_await ask(&*strangerId, "127.0.0.1");
+    EXPECT_EQ(stranger, "");
+    HttpClient distrusting(e, {.tls = *TlsContext::client(otherCa->certificate, nullptr)});
+    auto refused = co_await distrusting.send(Origin{"127.0.0.1", bound->port, true}, Request{});
+    EXPECT_EQ(refused.error().code, Code::Unavailable);
+  });
+}
+
+TEST(Tls, LargeBodiesAndKeepAlive) {
+  run([](Executor e) -> Task<void> {
+    auto ca = makeCertificateAuthority("test-ca", 1h);
+    auto serverId = issueCertificate(*ca, {.commonName = "server", .ipAddresses = {"127.0.0.1"}});
+    HttpServer server(e, echo, {.tls = *TlsContext::server(*serverId, "")});
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e, {.tls = *TlsContext::client(ca->certificate, nullptr)});
+    for (int i = 0; i < 3; ++i) {
+      std::string big(3 << 20, static_cast<char>('a' + i));
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port, true}, Request{.method = "POST", .body = Body(big)});
+      EXPECT_TRUE(r);
+      auto all = co_await r->body.readAll(10 << 20);
+      EXPECT_EQ(*all, big);
+    }
+    EXPECT_EQ(client.idleConnections(), 1u);
+  });
+}
+
+TEST(CopyBothWays, CarriesHalfCloses) {
+  run([](Executor e) -> Task<void> {
+    auto [client, front] = makePipe(100);
+    auto [back, server] = makePipe(100);
+    bool done = false;
+    asio::co_spawn(e, [&done, a = std::move(front), b = std::move(back)]() mutable -> Task<void> {
+      co_await copyBothWays(std::move(a), std::move(b), 64);
+      done = true;
+    }, asio::detached);
+    auto w = co_await client->write("ping");
+    client->shutdownWrite();
+    char buffer[100];
+    auto n = co_await server->read(buffer);
+    EXPECT_EQ(std::string(buffer, *n), "ping");
+    auto end = co_await server->read(buffer);
+    EXPECT_EQ(*end, 0u);
+    auto w2 = co_await server->write("pong");
+    server->shutdownWrite();
+    auto back2 = co_await client->read(buffer);
+    EXPECT_EQ(std::string(buffer, *back2), "pong");
+    auto finished = co_await eventually([&] { return done; });
+    EXPECT_TRUE(finished);
+  });
+}
+
+}  // namespace
+}  // namespace slipway::net
