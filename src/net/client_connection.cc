@@ -72,8 +72,11 @@ Task<Result<Response>> ClientConnection::exchange(Request* request, std::uint64_
   auto written = co_await writeRequest(request);
   // A server may answer and close before it has read everything: look for that answer even after a failed write.
   Result<Response> response = fail(Code::Unavailable, "");
-  if (written || written.error().code == Code::Unavailable) response = co_await readHead(noBody);
-  else response = fail(std::move(written).error());
+  if (written || written.error().code == Code::Unavailable) {
+    response = co_await readHead(noBody);
+  } else {
+    response = fail(std::move(written).error());
+  }
   deadline_ = 0;
   std::erase(pool->active, this);
   if (!response && timedOut_) {
@@ -125,8 +128,11 @@ Task<void> ClientConnection::pump(ClientConnectionPtr self, Body body, bool chun
     if (chunked) {
       const std::string size = h1::chunkHeader(chunk->size());
       const std::array<std::string_view, 3> parts{size, *chunk, "\r\n"};
-      if (last) written = co_await self->stream->write(h1::kLastChunk);
-      else written = co_await self->stream->writev(parts);
+      if (last) {
+        written = co_await self->stream->write(h1::kLastChunk);
+      } else {
+        written = co_await self->stream->writev(parts);
+      }
     } else if (!last) {
       written = co_await self->stream->write(*chunk);
     }

@@ -62,7 +62,9 @@ class PipeEnd final : public ByteStream {
       out->bytes.append(bytes.substr(0, n));
       bytes.remove_prefix(n);
       if (n > 0) Channel::wake(out->reader);
-      if (!bytes.empty()) co_await sleepOn(out, &Channel::writer);
+      if (!bytes.empty()) {
+        co_await sleepOn(out, &Channel::writer);
+      }
     }
     co_return Status{};
   }

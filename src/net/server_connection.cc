@@ -125,7 +125,9 @@ Task<void> ServerConnection::loop() {
     minor_ = framing.minor;
     keepAlive_ = framing.keepAlive && !core_->draining;
     bool received = takeBufferedBody();
-    if (!received) received = co_await receiveBody();
+    if (!received) {
+      received = co_await receiveBody();
+    }
     if (!received) co_return;
     if (answerInline()) {
       if (out_.size() >= kMaxPendingOut || !keepAlive_) {
@@ -360,7 +362,9 @@ Task<bool> ServerConnection::writeResponse(Response response) {
   }
   if (!written) co_return false;
   if (keepAlive_ && bodyDone_ && mode != h1::BodyMode::UntilClose) co_return true;
-  if (!bodyDone_ && !bodyReading_) co_await linger();
+  if (!bodyDone_ && !bodyReading_) {
+    co_await linger();
+  }
   co_return false;
 }
 
@@ -429,7 +433,9 @@ Task<void> ServerConnection::refuse(Error error) {
   const auto response = Response::text(status, error.message + "\n");
   h1::appendResponseHead(out_, response, {false, false, 1, core_->options.serverHeader, h1::httpDate()});
   auto written = co_await flushWith(response.body.bytes());
-  if (written) co_await linger();
+  if (written) {
+    co_await linger();
+  }
 }
 
 // Reads on for a while after a last answer: closing with unread bytes would reset the connection and could destroy the answer

@@ -38,7 +38,9 @@ Task<void> copyOneWay(ByteStream* from, ByteStream* to, std::size_t bufferBytes)
     const auto n = co_await from->read(buffer);
     if (n && *n == 0) break;
     Status written;
-    if (n) written = co_await to->write(std::string_view(buffer).substr(0, *n));
+    if (n) {
+      written = co_await to->write(std::string_view(buffer).substr(0, *n));
+    }
     if (!n || !written) {
       from->close();
       to->close();
