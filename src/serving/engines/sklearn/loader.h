@@ -1,0 +1,46 @@
+// From an inert object to a compiled estimator: a table of class names and the function of each. To add a class, add its line
+// in class_table.cc and its function in the file of its family (README.md shows the steps).
+#pragma once
+#include <span>
+#include <string>
+
+#include "serving/engines/sklearn/estimator.h"
+#include "serving/engines/sklearn/fields.h"
+#include "serving/pickle/class_list.h"
+
+namespace slipway::sklearn {
+
+// Carried through nested estimators (a Pipeline in a VotingClassifier …), whose depth it bounds.
+class Loader {
+ public:
+  // `place` names the object in messages: "Pipeline step 'clf'". Errors Invalid, Unimplemented.
+  Result<EstimatorPtr> load(const pickle::Value& object, const std::string& place);
+
+ private:
+  int depth_ = 0;
+};
+
+using Build = Result<EstimatorPtr> (*)(const Fields& fields, Loader& loader);
+
+struct Family {
+  std::string_view className;
+  Build build;
+};
+
+std::span<const Family> families();       // every class that can be served
+const pickle::ClassList& classList();     // those, and the classes that only occur inside them
+
+// Class name, features, feature names and, for a classifier, classes_.
+Result<Facts> readFacts(const Fields& fields, ModelKind kind);
+
+// One per family, each in the file of that name.
+#define SLIPWAY_SKLEARN_BUILD(name) Result<EstimatorPtr> name(const Fields& fields, Loader& loader)
+SLIPWAY_SKLEARN_BUILD(loadLinearRegressor);        // linear.cc
+SLIPWAY_SKLEARN_BUILD(loadLinearClassifier);
+SLIPWAY_SKLEARN_BUILD(loadTree);                   // tree.cc
+SLIPWAY_SKLEARN_BUILD(loadForest);
+SLIPWAY_SKLEARN_BUILD(loadScaler);                 // scalers.cc
+SLIPWAY_SKLEARN_BUILD(loadPipeline);               // pipeline.cc
+#undef SLIPWAY_SKLEARN_BUILD
+
+}  // namespace slipway::sklearn
