@@ -153,7 +153,7 @@ Result<std::vector<Requirement>> parseLabelSelector(std::string_view text) {
     SLIP_TRY(Requirement r, parseRequirement(s));
     all.push_back(std::move(r));
     if (s.atEnd()) break;
-    if (s.token() != ",") return unexpected(s, "',' or 'end of string'");
+    if (s.token() != ",") return fail(Code::BadRequest, fmt::format("found '{}', expected: ',' or 'end of string'", s.token()));
     s.advance();
     if (s.atEnd()) return unexpected(s, "identifier after ','");
   }
