@@ -109,11 +109,16 @@ Task<void> GarbageCollector::process(ObjectRef ref) {
   if (!entry || !resourceOf(ref.resource)) co_return;
   Json object = entry->json();
   if (isDeleting(object)) {
-    if (hasFinalizer(object, kOrphan)) co_await orphanDependents(ref, std::move(object));
-    else if (hasFinalizer(object, kForeground)) co_await deleteDependents(ref, std::move(object));
+    if (hasFinalizer(object, kOrphan)) {
+      co_await orphanDependents(ref, std::move(object));
+    } else if (hasFinalizer(object, kForeground)) {
+      co_await deleteDependents(ref, std::move(object));
+    }
     co_return;
   }
-  if (!entry->ownerUids.empty()) co_await checkOwners(ref, std::move(object));
+  if (!entry->ownerUids.empty()) {
+    co_await checkOwners(ref, std::move(object));
+  }
 }
 
 Task<void> GarbageCollector::orphanDependents(ObjectRef ref, Json owner) {
@@ -148,7 +153,9 @@ Task<void> GarbageCollector::deleteDependents(ObjectRef ref, Json owner) {
     blocked = blocked || blocksOwner(*entry, uid);
     if (!entry->deleting) work_.add(d);
   }
-  if (!blocked) co_await removeFinalizer(ref, std::move(owner), kForeground);
+  if (!blocked) {
+    co_await removeFinalizer(ref, std::move(owner), kForeground);
+  }
 }
 
 Task<void> GarbageCollector::checkOwners(ObjectRef ref, Json object) {

@@ -47,8 +47,11 @@ Task<void> NamespaceLifecycle::run() {
 Task<void> NamespaceLifecycle::process(std::string name) {
   const EntryPtr entry = registry_.store().get("namespaces", "", name);
   if (!entry) co_return;
-  if (entry->deleting) co_await empty(name);
-  else co_await furnish(name);
+  if (entry->deleting) {
+    co_await empty(name);
+  } else {
+    co_await furnish(name);
+  }
 }
 
 Task<void> NamespaceLifecycle::furnish(std::string name) {
@@ -82,7 +85,9 @@ Task<void> NamespaceLifecycle::empty(std::string name) {
     }
   }
   // What is left has finalizers or a grace period; its removal brings us back here.
-  if (!left) co_await finalize(name);
+  if (!left) {
+    co_await finalize(name);
+  }
 }
 
 Task<void> NamespaceLifecycle::finalize(std::string name) {
