@@ -28,7 +28,9 @@ bool blocksOwner(const Entry& dependent, const std::string& ownerUid) {
 }  // namespace
 
 GarbageCollector::GarbageCollector(Registry& registry, Executor executor) : registry_(registry), work_(executor) {
-  for (const Resource& r : registry.catalog().resources()) resources_.emplace(r.qualified(), &r);
+  for (const Resource& r : registry.catalog().resources()) {
+    if (r.storedAs.empty()) resources_.emplace(r.qualified(), &r);
+  }
   registry.hub().observe([this](const Store::Batch& batch) { onBatch(batch); });
   loadAll();
 }
@@ -94,7 +96,7 @@ std::optional<ObjectRef> GarbageCollector::ownerRef(const Json& reference, const
   const Resource* r = registry_.catalog().findKind(apiVersion, textAt(reference, "kind"));
   if (!r) return std::nullopt;
   if (r->namespaced && ns.empty()) return std::nullopt;  // a cluster-scoped object cannot have a namespaced owner
-  return ObjectRef{r->qualified(), r->namespaced ? ns : "", textAt(reference, "name")};
+  return ObjectRef{registry_.bucketOf(*r), r->namespaced ? ns : "", textAt(reference, "name")};
 }
 
 Task<void> GarbageCollector::run() {

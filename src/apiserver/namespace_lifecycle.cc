@@ -8,7 +8,7 @@ NamespaceLifecycle::NamespaceLifecycle(Registry& registry, Executor executor, st
     : registry_(registry), work_(executor), caPem_(std::move(caPem)) {
   std::set<std::string> seen;
   for (const Resource& r : registry.catalog().resources()) {
-    if (r.namespaced && seen.insert(r.qualified()).second) namespaced_.push_back(&r);
+    if (r.namespaced && r.storedAs.empty() && seen.insert(r.qualified()).second) namespaced_.push_back(&r);
   }
   registry.hub().observe([this](const Store::Batch& batch) { onBatch(batch); });
   for (const EntryPtr& entry : registry.store().list("namespaces").entries) work_.add(entry->name);

@@ -3,8 +3,8 @@
 #include <charconv>
 
 #include "apiserver/api_status.h"
-#include "apiserver/base64.h"
 #include "apiserver/write_rules.h"
+#include "data/base64.h"
 
 namespace slipway::apiserver {
 
@@ -19,14 +19,13 @@ const Resource* Registry::resource(std::string_view group, std::string_view vers
 }
 
 const Resource& Registry::storageVersion(const Resource& resource) const {
-  for (const Resource& r : catalog_->resources()) {
-    if (r.group == resource.group && r.plural == resource.plural) return r;
-  }
-  return resource;
+  if (resource.storedAs.empty()) return resource;
+  const Resource* stored = catalog_->findKind(resource.storedAs, resource.kind);
+  return stored ? *stored : resource;
 }
 
 Result<EntryPtr> Registry::get(const Resource& resource, const std::string& ns, const std::string& name) const {
-  EntryPtr entry = store_.get(resource.qualified(), ns, name);
+  EntryPtr entry = store_.get(bucketOf(resource), ns, name);
   if (!entry) return notFound(resource, name);
   return entry;
 }
@@ -44,7 +43,7 @@ namespace {
 
 // A continue token names the last object of the page before and the revision at which the list began.
 std::string makeToken(std::uint64_t revision, const Entry& last) {
-  return base64UrlEncode(dumpJson(Json{{"v", "meta.k8s.io/v1"}, {"rv", revision}, {"start", last.ns + "/" + last.name}}));
+  return base64Encode(dumpJson(Json{{"v", "meta.k8s.io/v1"}, {"rv", revision}, {"start", last.ns + "/" + last.name}}));
 }
 
 struct Resume {
@@ -64,7 +63,7 @@ Result<Resume> parseToken(const std::string& token) {
 }  // namespace
 
 Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query) const {
-  SLIP_TRY(const Selector selector, Selector::parse(resource.qualified(), query.labelSelector, query.fieldSelector));
+  SLIP_TRY(const Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
   Resume resume;
   if (!query.continueToken.empty()) {
     SLIP_TRY(resume, parseToken(query.continueToken));
@@ -72,7 +71,7 @@ Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query
       return fail(Code::Gone, "The provided continue parameter is too old to display a consistent list result. Start a new list without it.");
     }
   }
-  Snapshot snapshot = store_.list(resource.qualified(), query.ns);
+  Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
   ListPage page;
   page.revision = snapshot.revision;
   const std::pair<std::string, std::string> after{resume.ns, resume.name};
@@ -87,7 +86,7 @@ Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query
 }
 
 Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, const WatchQuery& query) {
-  SLIP_TRY(Selector selector, Selector::parse(resource.qualified(), query.labelSelector, query.fieldSelector));
+  SLIP_TRY(Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
   std::uint64_t revision = 0;
   const std::string& asked = query.resourceVersion;
   const auto parsed = std::from_chars(asked.data(), asked.data() + asked.size(), revision);
@@ -96,7 +95,7 @@ Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, c
   }
   std::vector<WatchItem> initial;
   if (revision == 0 || query.sendInitialEvents) {
-    Snapshot snapshot = store_.list(resource.qualified(), query.ns);
+    Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
     if (revision > snapshot.revision) {
       return fail(Code::Timeout, fmt::format("Too large resource version: {}, current: {}", revision, snapshot.revision));
     }
@@ -110,7 +109,7 @@ Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, c
   } else if (revision < store_.compacted()) {
     return expired(revision, store_.compacted());
   }
-  SLIP_TRY(auto subscription, hub_.subscribe(resource.qualified(), revision));
+  SLIP_TRY(auto subscription, hub_.subscribe(bucketOf(resource), revision));
   return std::make_unique<ObjectWatch>(query.ns, std::move(selector), std::move(subscription), std::move(initial));
 }
 

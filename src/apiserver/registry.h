@@ -90,8 +90,9 @@ class Registry {
   // The text of an entry in the version of `resource` (it is stored in the preferred one).
   static std::string textFor(const Resource& resource, const Entry& entry);
 
-  // The version in which objects of this group and plural are stored: the first in the catalog.
+  // The version in which objects of this kind are stored, and the name of its shelf in the store.
   const Resource& storageVersion(const Resource& resource) const;
+  std::string bucketOf(const Resource& resource) const { return storageVersion(resource).qualified(); }
   const std::vector<Admission>& admissions() const { return options_.admissions; }
   const std::string& serviceCidr() const { return options_.serviceCidr; }
 

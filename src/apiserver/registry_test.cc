@@ -14,7 +14,12 @@ Json configMap(const std::string& name, const std::string& value = "1") {
 
 Json deployment(const std::string& name, int replicas) {
   return Json{{"metadata", {{"name", name}, {"namespace", "default"}}},
-              {"spec", {{"replicas", replicas}, {"selector", {{"matchLabels", {{"app", name}}}}}}}};
+              {"spec",
+               {{"replicas", replicas},
+                {"selector", {{"matchLabels", {{"app", name}}}}},
+                {"template",
+                 {{"metadata", {{"labels", {{"app", name}}}}},
+                  {"spec", {{"containers", Json::array({{{"name", "c"}, {"image", "i"}}})}}}}}}}};
 }
 
 Json pod(const std::string& name, const std::string& node) {
@@ -118,7 +123,7 @@ TEST_F(RegistryTest, StatusAndSpecAreWrittenApart) {
   Json object = deployment("web", 1);
   object["status"] = {{"replicas", 9}};
   ASSERT_TRUE(create(kDeployment, object));
-  EXPECT_FALSE(find(kDeployment, "web").contains("status"));
+  EXPECT_FALSE(find(kDeployment, "web")["status"].contains("replicas"));
   Json both = find(kDeployment, "web");
   both["spec"]["replicas"] = 5;
   both["status"] = {{"replicas", 3}};
@@ -279,7 +284,8 @@ TEST_F(RegistryTest, SecretsFoldStringDataAndServicesGetAnAddress) {
 
 TEST_F(RegistryTest, ImmutableFieldsAreNamed) {
   ASSERT_TRUE(create(kDeployment, deployment("web", 1)));
-  auto changed = merge(kDeployment, "web", {{"spec", {{"selector", {{"matchLabels", {{"app", "web2"}}}}}}}});
+  auto changed = merge(kDeployment, "web", {{"spec", {{"selector", {{"matchLabels", {{"app", "web2"}}}}},
+                                                      {"template", {{"metadata", {{"labels", {{"app", "web2"}}}}}}}}}});
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().message,
             "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"web2\"}}: field is immutable");
@@ -351,21 +357,21 @@ TEST(RegistryAdmissionTest, HooksDefaultAndRefuseInsideTheTransaction) {
   boost::asio::io_context io;
   Admission hook{.group = "serving.kserve.io", .kind = "InferenceService"};
   hook.mutate = [](const AdmissionRequest& r, Json& object) -> Status {
-    object["spec"]["config"] = r.find("v1", "ConfigMap", "kserve", "inferenceservice-config")["data"]["mode"];
+    object["metadata"]["annotations"]["mode"] = r.find("v1", "ConfigMap", "kserve", "inferenceservice-config")["data"]["mode"];
     return {};
   };
   hook.validate = [](const AdmissionRequest& r, const Json& object) -> Status {
-    if (r.operation == Operation::Update && r.old && at(*r.old, "spec", "fixed") != at(object, "spec", "fixed")) {
+    if (r.operation == Operation::Update && r.old && at(*r.old, "metadata", "labels") != at(object, "metadata", "labels")) {
       return fail(Code::Forbidden, "admission webhook \"x\" denied the request: fixed may not change");
     }
     return {};
   };
   TestApi api(io, {.admissions = {hook}});
   ASSERT_TRUE(api.await(api.client().create(kConfigMap, Json{{"metadata", {{"name", "inferenceservice-config"}, {"namespace", "kserve"}}}, {"data", {{"mode", "Raw"}}}})));
-  auto made = api.await(api.client().create(kInferenceService, Json{{"metadata", {{"name", "iris"}, {"namespace", "default"}}}, {"spec", {{"fixed", 1}}}}));
+  auto made = api.await(api.client().create(kInferenceService, Json{{"metadata", {{"name", "iris"}, {"namespace", "default"}}}, {"spec", {{"predictor", {{"model", {{"modelFormat", {{"name", "sklearn"}}}}}}}}}}));
   ASSERT_TRUE(made) << made.error().message;
-  EXPECT_EQ((*made)["spec"]["config"], "Raw");
-  auto changed = api.await(api.client().patch(kInferenceService, {"default", "iris"}, kube::PatchType::Merge, {{"spec", {{"fixed", 2}}}}));
+  EXPECT_EQ((*made)["metadata"]["annotations"]["mode"], "Raw");
+  auto changed = api.await(api.client().patch(kInferenceService, {"default", "iris"}, kube::PatchType::Merge, {{"metadata", {{"labels", {{"a", "b"}}}}}}));
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().code, Code::Forbidden);
 }

@@ -41,7 +41,7 @@ bool sameObject(const Json& a, const Json& b) { return withoutVolatile(a) == wit
 
 WriteRules::WriteRules(const Registry& registry, const WriteContext& context, Txn& txn)
     : registry_(registry), context_(context), txn_(txn), asked_(*context.resource),
-      resource_(registry.storageVersion(*context.resource)), bucket_(context.resource->qualified()) {}
+      resource_(registry.storageVersion(*context.resource)), bucket_(resource_.qualified()) {}
 
 Written WriteRules::done(EntryPtr entry) {
   Written written;
@@ -116,7 +116,7 @@ Status WriteRules::reportUnknown(Json& object) {
 Json WriteRules::find(const std::string& apiVersion, const std::string& kind, const std::string& ns, const std::string& name) const {
   const Resource* r = registry_.catalog().findKind(apiVersion, kind);
   if (!r) return nullptr;
-  EntryPtr entry = txn_.get(r->qualified(), r->namespaced ? ns : "", name);
+  EntryPtr entry = txn_.get(registry_.bucketOf(*r), r->namespaced ? ns : "", name);
   return entry ? entry->json() : Json(nullptr);
 }
 
@@ -139,10 +139,15 @@ Status WriteRules::admit(Operation operation, const Json* old, Json& object) {
 
 Status WriteRules::validate(const Json* old, const Json& object) const {
   std::vector<FieldError> errors = registry_.catalog().validate(resource_, object);
-  if (old) {
-    for (FieldError& e : checkChange(resource_, *old, object)) errors.push_back(std::move(e));
+  const bool undecodable = !errors.empty() && errors.front().reason == "FieldValueTypeInvalid";
+  if (old && !undecodable) {
+    for (FieldError& e : registry_.catalog().validateUpdate(resource_, *old, object)) errors.push_back(std::move(e));
   }
   if (errors.empty()) return {};
+  if (undecodable && !resource_.custom) {
+    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
+                                  errors.front().message));
+  }
   return invalid(resource_, textAt(at(object, "metadata"), "name"), errors);
 }
 
@@ -173,8 +178,8 @@ Result<Written> WriteRules::create(Json object) {
   meta["uid"] = newUuid();
   meta["creationTimestamp"] = formatRfc3339(registry_.clock().wall());
   if (hasGeneration(resource_)) meta["generation"] = 1;
-  registry_.catalog().applyDefaults(resource_, object);
   prepareCreate(resource_, object);
+  registry_.catalog().applyDefaults(resource_, object);
   if (bucket_ == "services") allocateClusterIp(object);
   SLIP_CHECK(admit(Operation::Create, nullptr, object));
   SLIP_CHECK(validate(nullptr, object));
@@ -259,8 +264,8 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
     if (old.contains("status")) object["status"] = old["status"];
     else object.erase("status");
   }
-  registry_.catalog().applyDefaults(resource_, object);
   prepareUpdate(resource_, old, object);
+  registry_.catalog().applyDefaults(resource_, object);
   SLIP_CHECK(admit(Operation::Update, &old, object));
   SLIP_CHECK(validate(&old, object));
   SLIP_CHECK(checkFinalizers(old, object));

@@ -1,5 +1,4 @@
-// Weak stand-ins that let this module's tests link before src/objects has its patches and schemas; removed when they land.
-#include "apiserver/testing/fake_catalog.h"
+// Weak stand-ins that let this module's tests link before src/objects has its patches; removed when they land.
 #include "objects/patch/patch.h"
 
 namespace slipway {
@@ -18,6 +17,5 @@ __attribute__((weak)) Json mergePatch(Json object, const Json& patch) {
 __attribute__((weak)) Result<Json> strategicMergePatch(const Catalog&, const Resource&, const Json& object, const Json& patch) {
   return mergePatch(object, patch);
 }
-__attribute__((weak)) std::shared_ptr<const Catalog> Catalog::builtin() { return apiserver::fakeCatalog(); }
 
 }  // namespace slipway

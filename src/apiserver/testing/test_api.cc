@@ -3,14 +3,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "apiserver/testing/fake_catalog.h"
-
 namespace slipway::apiserver {
 
 TestApi::TestApi(boost::asio::io_context& io, TestApiOptions options) : io_(io) {
   ApiServerOptions o;
   o.store.path = options.path;
-  o.catalog = options.catalog ? options.catalog : fakeCatalog();
+  o.catalog = options.catalog;
   o.registry.admissions = std::move(options.admissions);
   o.registry.clock = options.clock;
   o.bootstrap.namespaces = {"default", "kube-system", "kserve"};
