@@ -60,7 +60,8 @@ class Source:
             "description": "A fixed-point number, written as 500m, 2, 1.5 or 1Gi.", "x-quantity": True}
         self.definitions[INT_OR_STRING] = {"x-kubernetes-int-or-string": True}
         self.read_kubernetes(os.path.join(api, "kubernetes.yaml"))
-        for folder in sorted(glob.glob(os.path.join(api, "*", ""))):
+        # A folder is named after its group; api/runtimes and api/config hold objects, not schemas.
+        for folder in sorted(glob.glob(os.path.join(api, "*.*", ""))):
             self.read_group(folder)
         self.resources.sort(key=lambda r: r["order"])
 
