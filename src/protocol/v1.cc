@@ -33,8 +33,8 @@ Result<Tensor> V1Reader::read(std::string_view body) {
   auto document = text.open(body);
   if (!document) return fail(std::move(document).error());
   detail::ondemand::object object;
-  if ((*document)->get_object().get(object) != simdjson::SUCCESS)
-    return fail(Code::BadRequest, "Unrecognized request format: expected an object such as {\"instances\": [[1.0, 2.0]]}");
+  if (const auto error = (*document)->get_object().get(object))
+    return error != simdjson::INCORRECT_TYPE ? fail(text.syntax(error)) : fail(Code::BadRequest, "Unrecognized request format: expected an object such as {\"instances\": [[1.0, 2.0]]}");
   Tensor tensor;
   bool found = false;
   for (auto field : object) {

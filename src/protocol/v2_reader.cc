@@ -255,8 +255,8 @@ struct V2Reader::State {
     auto document = text.open(json);
     if (!document) return fail(std::move(document).error());
     ondemand::object object;
-    if ((*document)->get_object().get(object) != simdjson::SUCCESS)
-      return bad("Unrecognized request format: expected an object with \"inputs\"");
+    if (const auto error = (*document)->get_object().get(object))
+      return error != simdjson::INCORRECT_TYPE ? fail(text.syntax(error)) : bad("Unrecognized request format: expected an object with \"inputs\"");
     V2Request request;
     std::vector<Input> inputs;
     SLIP_CHECK(eachField(text, object, [&](std::string_view key, ondemand::value v) { return readRequestField(request, inputs, key, v); }));

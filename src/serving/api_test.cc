@@ -72,7 +72,7 @@ TEST_F(ApiTest, AnswersHealthAndMetadata) {
   EXPECT_EQ(get("/v2/models/sums"), metadata);
   EXPECT_EQ(get("/v2/models/sums/versions/1"), metadata);
   EXPECT_EQ(get("/v2/models/sums/versions/2"), R"(501 {"error":"Model versioning not supported yet."})");
-  EXPECT_EQ(get("/v2").substr(0, 25), R"(200 {"name":"slipway","ver)");
+  EXPECT_EQ(get("/v2").substr(0, 22), R"(200 {"name":"slipway")");
   EXPECT_EQ(get("/nothing").substr(0, 4), "404 ");
   EXPECT_EQ(get("/v2x").substr(0, 4), "404 ");
   EXPECT_EQ(get("/v2/models/sums/nothing").substr(0, 4), "404 ");
@@ -85,7 +85,7 @@ TEST_F(ApiTest, PredictsInV1) {
   EXPECT_EQ(post("/v1/models/sums:explain", "{}").substr(0, 4), "501 ");
   EXPECT_EQ(post("/v1/models/sums:predict", R"({"instances":[[1,2,3]]})"),
             R"(400 {"error":"input 'instances' has shape [1, 3], expected [-1, 2]"})");
-  EXPECT_EQ(post("/v1/models/sums:predict", "{").substr(0, 45), R"(400 {"error":"Unrecognized request format: a )");
+  EXPECT_EQ(post("/v1/models/sums:predict", "{").substr(0, 43), R"(400 {"error":"Unrecognized request format: )");
 }
 
 TEST_F(ApiTest, PredictsInV2) {

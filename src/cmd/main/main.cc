@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exitCode = 0;
   slipway::cmd::addCompletionCommand(app, &exitCode);
+  slipway::cmd::addModelServerCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
   try {
     app.parse(argc, argv);
