@@ -13,4 +13,8 @@ void addCompletionCommand(CLI::App& app, int* exitCode);
 void addModelServerCommand(CLI::App& app, int* exitCode);
 void addVersionCommand(CLI::App& app, int* exitCode);
 
+// `slipway node-exec …`, which the node starts once per container: handled before any flag is parsed, because its arguments are
+// another program's. True: this was it.
+bool runNodeExec(int argc, char** argv, int* exitCode);
+
 }  // namespace slipway::cmd

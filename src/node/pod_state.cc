@@ -57,7 +57,7 @@ Decision stopAll(const PodPlan& plan, const PodState& state, Duration grace, Tim
 void endIfUnhealthy(Decision& d, const PodPlan& plan, bool init, std::size_t index, const ContainerState& c, TimePoint now) {
   if (!c.unhealthy && !c.stopping) return;
   if (!c.stopping) {
-    stopOne(d, init, index, c, plan.grace, now);
+    stopOne(d, init, index, c, c.unhealthyGrace.value_or(plan.grace), now);
   } else if (now >= c.killAt) {
     d.actions.push_back({ActionKind::Kill, init, index, Duration{0}});
   } else {
@@ -208,6 +208,7 @@ void noteExit(const PodPlan& plan, ContainerState& c, ContainerExit exit, TimePo
   c.phase = CPhase::Exited;
   c.exit = std::move(exit);
   c.ready = c.started = c.unhealthy = c.stopping = false;
+  c.unhealthyGrace.reset();
   c.waitReason.clear();
   c.waitMessage.clear();
 }

@@ -59,6 +59,7 @@ struct ContainerState {
   bool started = false;                      // startup probe passed, or there is none
   bool ready = false;
   bool unhealthy = false;                    // a liveness or startup probe gave up: restart it
+  std::optional<Duration> unhealthyGrace;    // that probe's own grace period
   bool stopping = false;                     // asked to end
   TimePoint killAt;                          // then by force
   std::string waitReason, waitMessage;       // why it could not be started

@@ -4,6 +4,8 @@
 #include "cmd/commands.h"
 
 int main(int argc, char** argv) {
+  int shimCode = 0;
+  if (slipway::cmd::runNodeExec(argc, argv, &shimCode)) return shimCode;
   CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
   app.require_subcommand(1);
   int exitCode = 0;

@@ -1,0 +1,51 @@
+// NodeAgent: this machine as a Kubernetes node. Registers a Node, watches the pods bound to it, runs each with a PodWorker, and
+// answers for their logs (kube::PodStreams). Everything on the control loop.
+//
+//   auto node = std::make_shared<NodeAgent>(client, cache, clock, scope, runtime, options);
+//   co_await node->start();            // registered, and what ran before is adopted
+//   ...  co_await node->stop(10s);     // ends every pod's processes; the pods stay in the API and start again next time
+#pragma once
+#include <map>
+#include <memory>
+
+#include "kube/informer.h"
+#include "kube/pod_streams.h"
+#include "node/node_options.h"
+#include "node/pod_worker.h"
+
+namespace slipway::node {
+
+class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_this<NodeAgent> {
+ public:
+  // `cache` is the control loop's shared one: pods, ConfigMaps, Secrets and claims are read from it. All outlive the agent.
+  NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, TaskScope& scope, Runtime& runtime, NodeOptions options);
+  ~NodeAgent() override;
+
+  // Error when the data folder cannot be used or the API refuses the node.
+  Task<Status> start();
+  // SIGTERM, then after `grace` (or a pod's own shorter one) SIGKILL. Returns when no process is left.
+  Task<void> stop(Duration grace);
+
+  Task<Result<net::Body>> logs(Json pod, kube::LogOptions options) override;
+
+  const std::string& nodeName() const { return node_->options.nodeName; }
+  std::shared_ptr<PodWorker> worker(const std::string& podUid) const;   // null when it has none
+  std::size_t podCount() const { return workers_.size(); }
+
+ private:
+  Task<Status> registerNode();
+  static Task<void> heartbeat(std::shared_ptr<NodeAgent> self);
+  void onPod(const kube::InformerEvent& event);
+  void onReference(const Kind& kind, const kube::InformerEvent& event);
+  Task<void> removeOrphans();
+  Task<void> endOrphan(std::string folder);
+  Json nodeObject() const;
+
+  std::shared_ptr<NodeContext> node_;
+  std::unique_ptr<kube::EventRecorder> events_;
+  AddressBook addresses_;
+  std::map<std::string, std::shared_ptr<PodWorker>> workers_;   // by pod uid
+  bool stopping_ = false;
+};
+
+}  // namespace slipway::node

@@ -1,0 +1,302 @@
+#include "node/node_agent.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "kube/testing/fake_client.h"
+#include "kube/testing/loop.h"
+#include "node/process_runtime.h"
+#include "node/shim/launch_file.h"
+#include "node/shim/memory_watch.h"
+#include "node/testing/node_exec_entry.h"
+#include "node/testing/temp_folder.h"
+
+namespace slipway::node {
+namespace {
+using namespace std::chrono_literals;
+using kube::Loop;
+using testing::TempFolder;
+
+Json shellContainer(const std::string& name, const std::string& script) {
+  return {{"name", name}, {"image", "local"}, {"command", {"/bin/sh", "-c", script}}};
+}
+
+// One platform's node half: everything that dies with the process when it is killed.
+struct Platform {
+  explicit Platform(Loop& loop, kube::FakeClient& api, SystemClock& clock, const std::string& dataDir)
+      : loop(loop), scope(loop.executor(), "test"), cache(api, clock, scope), runtime(loop.executor(), {testing::selfPath(), "node-exec"}) {
+    NodeOptions options;
+    options.nodeName = "node-1";
+    options.dataDir = dataDir;
+    options.self = testing::selfPath();
+    options.backoff = {.base = 200ms, .limit = 1s, .resetAfter = 1min, .configRetry = 50ms};
+    agent = std::make_shared<NodeAgent>(api, cache, clock, scope, runtime, options);
+    const Status started = loop.run(agent->start());
+    EXPECT_TRUE(started) << (started ? "" : started.error().message);
+  }
+  ~Platform() {
+    agent.reset();
+    scope.cancel();
+    loop.run(scope.join());
+  }
+  Loop& loop;
+  TaskScope scope;
+  kube::Cache cache;
+  ProcessRuntime runtime;
+  std::shared_ptr<NodeAgent> agent;
+};
+
+class NodeAgentTest : public ::testing::Test {
+ protected:
+  NodeAgentTest() : api_(loop_.executor(), clock_) { api_.podGrace = true; }
+  void SetUp() override { start(); }
+  void TearDown() override {
+    if (platform_) loop_.run(platform_->agent->stop(2s));
+    platform_.reset();
+    EXPECT_TRUE(descendants(::getpid()).empty()) << "a process was left behind";
+  }
+  void start() { platform_ = std::make_unique<Platform>(loop_, api_, clock_, dir_.path()); }
+
+  void create(const std::string& name, Json spec) {
+    spec["nodeName"] = "node-1";
+    api_.put({{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", name}, {"namespace", "ns"}, {"labels", {{"app", "x"}}}}}, {"spec", std::move(spec)}});
+  }
+  Json pod(const std::string& name) const { return api_.peek(kinds::kPod, {"ns", name}); }
+  Json containerStatus(const std::string& name, std::size_t i = 0, const char* list = "containerStatuses") const {
+    const Json p = pod(name);
+    const Json& all = at(p, "status", list);
+    return all.is_array() && all.size() > i ? all[i] : Json();
+  }
+  bool conditionIs(const std::string& name, const std::string& type, const std::string& status) const {
+    const Json p = pod(name);
+    for (const Json& c : at(p, "status", "conditions"))
+      if (textAt(c, "type") == type) return textAt(c, "status") == status;
+    return false;
+  }
+  bool ready(const std::string& name) const { return conditionIs(name, "Ready", "True"); }
+  std::string phase(const std::string& name) const { return textAt(at(pod(name), "status"), "phase"); }
+  std::string log(const std::string& name, kube::LogOptions options = {}) {
+    auto body = loop_.run(platform_->agent->logs(pod(name), options));
+    if (!body) return "error: " + body.error().message;
+    std::string all;
+    for (;;) {
+      auto chunk = loop_.run(body->read());
+      if (!chunk || chunk->empty()) return all;
+      all += *chunk;
+    }
+  }
+  bool hasEvent(const std::string& reason, const std::string& part) const {
+    for (const Json& e : api_.all(kinds::kEvent))
+      if (textAt(e, "reason") == reason && textAt(e, "message").find(part) != std::string::npos) return true;
+    return false;
+  }
+  void remove(const std::string& name, std::optional<int> grace = {}) {
+    const Status done = loop_.run(api_.remove(kinds::kPod, {"ns", name}, {.gracePeriodSeconds = grace}));
+    EXPECT_TRUE(done);
+  }
+
+  Loop loop_;
+  SystemClock clock_;
+  kube::FakeClient api_;
+  TempFolder dir_;
+  std::unique_ptr<Platform> platform_;
+};
+
+TEST_F(NodeAgentTest, RegistersTheNodeWithCapacityAndReady) {
+  const Json node = api_.peek(kinds::kNode, {"", "node-1"});
+  EXPECT_FALSE(textAt(at(node, "status", "capacity"), "cpu").empty());
+  EXPECT_EQ(textAt(at(node, "status", "allocatable"), "pods"), "110");
+  EXPECT_EQ(textAt(at(node, "status", "conditions").back(), "type"), "Ready");
+}
+
+TEST_F(NodeAgentTest, RunsInitContainersInOrderThenTheContainerAndReportsReady) {
+  Json spec;
+  spec["volumes"] = Json::array({{{"name", "work"}, {"emptyDir", Json::object()}}});
+  spec["initContainers"] = Json::array({shellContainer("one", "echo 1 >> /mnt/work/order"), shellContainer("two", "echo 2 >> /mnt/work/order")});
+  spec["containers"] = Json::array({shellContainer("main", "cat /mnt/work/order; echo hello; exec sleep 300")});
+  for (const char* list : {"initContainers", "containers"})
+    for (Json& c : spec[list]) c["volumeMounts"] = Json::array({{{"name", "work"}, {"mountPath", "/mnt/work"}}});
+  create("p", spec);
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
+  EXPECT_EQ(phase("p"), "Running");
+  EXPECT_TRUE(textAt(at(pod("p"), "status"), "podIP").starts_with("127."));
+  EXPECT_EQ(textAt(at(containerStatus("p", 1, "initContainerStatuses"), "state", "terminated"), "reason"), "Completed");
+  ASSERT_TRUE(loop_.until([&] { return log("p") == "1\n2\nhello\n"; })) << log("p");
+  EXPECT_TRUE(loop_.until([&] { return hasEvent("Started", "Started container main"); }));
+  EXPECT_FALSE(std::filesystem::exists("/mnt/work"));
+}
+
+TEST_F(NodeAgentTest, DeletionStopsTheProcessesAndRemovesThePodAndItsFiles) {
+  create("p", {{"containers", {shellContainer("main", "trap 'exit 0' TERM; while true; do sleep 0.02; done")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  remove("p");
+  ASSERT_TRUE(loop_.until([&] { return pod("p").is_null(); }));
+  EXPECT_TRUE(loop_.until([&] { return std::filesystem::is_empty(dir_ / "pods"); }));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "logs"));
+  EXPECT_TRUE(hasEvent("Killing", "Stopping container main"));
+}
+
+TEST_F(NodeAgentTest, WhatIgnoresSigtermIsKilledAfterTheGracePeriod) {
+  create("p", {{"terminationGracePeriodSeconds", 1}, {"containers", {shellContainer("main", "trap '' TERM; echo up; while true; do sleep 0.02; done")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "up\n"; }));
+  const auto before = std::chrono::steady_clock::now();
+  remove("p");
+  ASSERT_TRUE(loop_.until([&] { return pod("p").is_null(); }));
+  EXPECT_GE(std::chrono::steady_clock::now() - before, 900ms);
+}
+
+TEST_F(NodeAgentTest, ACrashingContainerBacksOffAndKeepsItsPreviousLog) {
+  create("p", {{"containers", {shellContainer("main", "echo run $$; exit 3")}}});
+  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "reason") == "CrashLoopBackOff"; })) << pod("p").dump(1);
+  const Json status = containerStatus("p");
+  EXPECT_EQ(intAt(at(status, "lastState", "terminated"), "exitCode"), 3);
+  EXPECT_EQ(textAt(at(status, "lastState", "terminated"), "reason"), "Error");
+  EXPECT_GE(intAt(status, "restartCount"), 1);
+  EXPECT_TRUE(textAt(at(status, "state", "waiting"), "message").ends_with(textAt(at(pod("p"), "metadata"), "uid") + ")"));
+  EXPECT_TRUE(log("p", {.container = "main", .previous = true}).starts_with("run "));
+  EXPECT_TRUE(loop_.until([&] { return hasEvent("BackOff", "Back-off restarting failed container main in pod p_ns("); }));
+}
+
+TEST_F(NodeAgentTest, NeverRestartedPodsEndSucceededOrFailed) {
+  create("good", {{"restartPolicy", "Never"}, {"containers", {shellContainer("main", "exit 0")}}});
+  create("bad", {{"restartPolicy", "Never"}, {"containers", {shellContainer("main", "echo why >&2; exit 9")}}});
+  ASSERT_TRUE(loop_.until([&] { return phase("good") == "Succeeded" && phase("bad") == "Failed"; })) << pod("good").dump(1);
+  EXPECT_EQ(intAt(at(containerStatus("bad"), "state", "terminated"), "exitCode"), 9);
+}
+
+TEST_F(NodeAgentTest, AFailedInitContainerTellsItsLastLogLines) {
+  Json init = shellContainer("storage-initializer", "echo 'Failed to fetch model. No model found in s3://x.' >&2; exit 1");
+  init["terminationMessagePolicy"] = "FallbackToLogsOnError";
+  create("p", {{"initContainers", {init}}, {"containers", {shellContainer("main", "sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return intAt(containerStatus("p", 0, "initContainerStatuses"), "restartCount") >= 1; }));
+  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p", 0, "initContainerStatuses"), "lastState", "terminated"), "message") ==
+                                       "Failed to fetch model. No model found in s3://x.\n"; })) << pod("p").dump(1);
+  EXPECT_EQ(phase("p"), "Pending");
+  EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "reason"), "PodInitializing");
+}
+
+TEST_F(NodeAgentTest, OverItsMemoryLimitAContainerIsOOMKilledWith137) {
+  Json hog = {{"name", "main"}, {"image", "local"}, {"command", {testing::selfPath(), "test-program", "hog", "200"}},
+      {"resources", {{"limits", {{"memory", "100Mi"}}}}}};
+  create("p", {{"restartPolicy", "Never"}, {"containers", {hog}}});
+  ASSERT_TRUE(loop_.until([&] { return phase("p") == "Failed"; })) << pod("p").dump(1);
+  EXPECT_EQ(intAt(at(containerStatus("p"), "state", "terminated"), "exitCode"), 137);
+  EXPECT_EQ(textAt(at(containerStatus("p"), "state", "terminated"), "reason"), "OOMKilled");
+}
+
+TEST_F(NodeAgentTest, AnUnknownImageSaysExactlyWhatIsMissing) {
+  create("p", {{"containers", {{{"name", "main"}, {"image", "nvcr.io/nvidia/tritonserver:23.05-py3"}}}}});
+  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "reason").find("Pull") != std::string::npos; }));
+  EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "message"),
+            "image \"nvcr.io/nvidia/tritonserver:23.05-py3\" has no local program: add it to ConfigMap kserve/slipway-images or install podman");
+  api_.put({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "slipway-images"}, {"namespace", "kserve"}}},
+      {"data", {{"images", "*tritonserver:* = /bin/sh -c 'sleep 300'\n"}}}});
+  EXPECT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
+}
+
+TEST_F(NodeAgentTest, MissingConfigurationIsNamedAndPickedUpWhenItComes) {
+  Json main = shellContainer("main", "echo colour $COLOUR; cat /etc/conf/key; sleep 300");
+  main["env"] = {{{"name", "COLOUR"}, {"valueFrom", {{"secretKeyRef", {{"name", "s"}, {"key", "colour"}}}}}}};
+  main["volumeMounts"] = {{{"name", "conf"}, {"mountPath", "/etc/conf"}}};
+  create("p", {{"volumes", {{{"name", "conf"}, {"configMap", {{"name", "c"}}}}}}, {"containers", {main}}});
+  ASSERT_TRUE(loop_.until([&] { return hasEvent("FailedMount", "MountVolume.SetUp failed for volume \"conf\" : configmap \"c\" not found"); }));
+  api_.put({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "c"}, {"namespace", "ns"}}}, {"data", {{"key", "value\n"}}}});
+  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "message") == "secret \"s\" not found"; }));
+  EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "reason"), "CreateContainerConfigError");
+  api_.put({{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", "s"}, {"namespace", "ns"}}}, {"data", {{"colour", "Ymx1ZQ=="}}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "colour blue\nvalue\n"; })) << log("p");
+}
+
+TEST_F(NodeAgentTest, ProbesDecideReadinessAndRestart) {
+  Json main = shellContainer("main", "echo start; sleep 300");
+  main["readinessProbe"] = {{"exec", {{"command", {"test", "-e", "/mnt/v/ready"}}}}};
+  main["livenessProbe"] = {{"exec", {{"command", {"test", "!", "-e", "/mnt/v/sick"}}}}, {"periodSeconds", 1}, {"failureThreshold", 1}};
+  main["volumeMounts"] = {{{"name", "v"}, {"mountPath", "/mnt/v"}}};
+  create("p", {{"terminationGracePeriodSeconds", 1}, {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}}, {"containers", {main}}});
+  ASSERT_TRUE(loop_.until([&] { return phase("p") == "Running"; }));
+  EXPECT_FALSE(ready("p"));
+  const std::string volume = dir_ / ("pods/" + textAt(at(pod("p"), "metadata"), "uid") + "/volumes/v/");
+  std::ofstream(volume + "ready") << "";
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
+  std::ofstream(volume + "sick") << "";
+  ASSERT_TRUE(loop_.until([&] { return intAt(containerStatus("p"), "restartCount") >= 1; })) << pod("p").dump(1);
+  EXPECT_TRUE(loop_.until([&] { return hasEvent("Killing", "Container main failed liveness probe, will be restarted"); }));
+}
+
+TEST_F(NodeAgentTest, FollowGivesLinesAsTheyComeAndEndsWithTheContainer) {
+  create("p", {{"restartPolicy", "Never"}, {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}},
+      {"containers", {[] {
+        Json c = shellContainer("main", "echo first; while [ ! -e /mnt/v/go ]; do sleep 0.02; done; echo second");
+        c["volumeMounts"] = {{{"name", "v"}, {"mountPath", "/mnt/v"}}};
+        return c;
+      }()}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  auto body = loop_.run(platform_->agent->logs(pod("p"), {.follow = true}));
+  ASSERT_TRUE(body);
+  EXPECT_EQ(*loop_.run(body->read()), "first\n");
+  std::ofstream(dir_ / ("pods/" + textAt(at(pod("p"), "metadata"), "uid") + "/volumes/v/go")) << "";
+  EXPECT_EQ(*loop_.run(body->read()), "second\n");
+  EXPECT_EQ(*loop_.run(body->read()), "");
+}
+
+TEST_F(NodeAgentTest, AfterACrashOfThePlatformItsContainersGoOnAndAreAdopted) {
+  create("p", {{"containers", {shellContainer("main", "echo up; trap 'echo bye; exit 0' TERM; while true; do sleep 0.02; done")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "up\n"; }));
+  const std::string id = textAt(containerStatus("p"), "containerID");
+  platform_.reset();  // no stop(): as after kill -9 the shims hear nothing
+  start();
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  EXPECT_EQ(textAt(containerStatus("p"), "containerID"), id);
+  EXPECT_EQ(intAt(containerStatus("p"), "restartCount"), 0);
+  EXPECT_EQ(log("p"), "up\n");
+  remove("p");
+  EXPECT_TRUE(loop_.until([&] { return pod("p").is_null(); }));
+}
+
+TEST_F(NodeAgentTest, WhatEndedWhileThePlatformWasDownIsRestarted) {
+  create("p", {{"containers", {shellContainer("main", "echo up; sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  const auto children = descendants(::getpid());
+  platform_.reset();
+  for (int pid : children) ::kill(pid, SIGKILL);
+  while (::waitpid(-1, nullptr, WNOHANG) >= 0 && !descendants(::getpid()).empty()) ::usleep(1000);
+  start();
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1; })) << pod("p").dump(1);
+  EXPECT_EQ(intAt(at(containerStatus("p"), "lastState", "terminated"), "exitCode"), 137);
+}
+
+TEST_F(NodeAgentTest, PodsDeletedWhileThePlatformWasDownAreEndedAtStart) {
+  create("p", {{"containers", {shellContainer("main", "sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  platform_.reset();
+  api_.drop(kinds::kPod, {"ns", "p"});
+  start();
+  EXPECT_TRUE(std::filesystem::is_empty(dir_ / "pods"));
+  EXPECT_TRUE(descendants(::getpid()).empty());
+}
+
+TEST_F(NodeAgentTest, StopEndsEveryProcessAndKeepsThePods) {
+  create("p", {{"containers", {shellContainer("main", "sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  loop_.run(platform_->agent->stop(1s));
+  EXPECT_TRUE(descendants(::getpid()).empty());
+  EXPECT_FALSE(pod("p").is_null());
+  platform_.reset();
+  start();
+  EXPECT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
+}
+
+TEST_F(NodeAgentTest, LogErrorsUseKubernetesWords) {
+  create("p", {{"containers", {shellContainer("a", "sleep 300"), shellContainer("b", "sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  EXPECT_EQ(log("p"), "error: a container name must be specified for pod p, choose one of: [a b]");
+  EXPECT_EQ(log("p", {.container = "a", .previous = true}), "error: previous terminated container \"a\" in pod \"p\" not found");
+  EXPECT_EQ(log("p", {.container = "c"}), "error: container c is not valid for pod p");
+}
+
+}  // namespace
+}  // namespace slipway::node
