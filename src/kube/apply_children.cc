@@ -42,11 +42,28 @@ Need need(Inventory& inventory, const Kind& kind, const Json& child, const Objec
   return known && owned && covers(*live, wanted) ? Need::Nothing : Need::Apply;
 }
 
+// Whether an element of a list still carries a field that `last` set and `desired` does not.
+bool leftoversInList(const Json& live, const Json& desired, const Json& last) {
+  if (!desired.is_array() || !live.is_array() || !last.is_array() || live.size() != desired.size() || last.size() != desired.size()) return false;
+  for (std::size_t i = 0; i < desired.size(); ++i) {
+    if (desired[i].is_object() && !corrections(live[i], desired[i], last[i]).empty()) return true;
+  }
+  return false;
+}
+
 Task<Result<Json>> applyOne(Inventory& inventory, Kind kind, Json child) {
   const Key key = keyOf(child);
   const WriteOptions options{.fieldManager = inventory.fieldManager(), .force = true};
   auto written = co_await inventory.client().patch(kind, key, PatchType::Apply, child, options);
   if (!written) co_return failIn(childName(kind, key), written.error());
+  auto& entry = inventory.written()[{kind.apiVersion() + "/" + std::string(kind.kind), key}];
+  // A server that tracks who owns which field has removed what we no longer set; any other has merged.
+  const Json fix = corrections(*written, child, entry.desired);
+  if (!fix.empty()) {
+    auto fixed = co_await inventory.client().patch(kind, key, PatchType::Merge, fix, options);
+    if (!fixed) co_return failIn(childName(kind, key), fixed.error());
+    written = std::move(fixed);
+  }
   inventory.written()[{kind.apiVersion() + "/" + std::string(kind.kind), key}] = {child, uidOf(*written), versionOf(*written)};
   co_return std::move(*written);
 }
@@ -120,6 +137,24 @@ bool covers(const Json& live, const Json& desired) {
     return true;
   }
   return live == desired;
+}
+
+Json corrections(const Json& live, const Json& desired, const Json& last) {
+  Json patch = Json::object();
+  for (const auto& [key, value] : desired.items()) {
+    const Json& now = at(live, key);
+    if (value.is_object() && now.is_object()) {
+      Json below = corrections(now, value, at(last, key));
+      if (!below.empty()) patch[key] = std::move(below);
+    } else if (!covers(now, value) || leftoversInList(now, value, at(last, key))) {
+      patch[key] = value;
+    }
+  }
+  if (!last.is_object()) return patch;
+  for (const auto& [key, value] : last.items()) {
+    if (!desired.contains(key) && !at(live, key).is_null()) patch[key] = nullptr;
+  }
+  return patch;
 }
 
 Task<Result<ApplyReport>> applyChildren(Inventory& inventory, Json owner, std::vector<Json> desired) {

@@ -52,6 +52,10 @@ Task<Result<ApplyReport>> applyChildren(Inventory& inventory, Json owner, std::v
 // have equal length. Empty objects and lists count as absent ones.
 bool covers(const Json& live, const Json& desired);
 
+// The merge patch that gives `live` every field of `desired` and takes away what only `last` (an earlier desired) had set; an
+// empty object when there is nothing to do. Lists that differ are replaced whole.
+Json corrections(const Json& live, const Json& desired, const Json& last);
+
 // {"apiVersion","kind","name","uid","controller":true,"blockOwnerDeletion":true}
 Json ownerReference(const Json& owner);
 

@@ -122,6 +122,23 @@ TEST_F(WriteTest, ApplyChildrenNamesTheChildThatFails) {
   EXPECT_EQ(report.error().message, "ConfigMap ns/a: data: Invalid value");
 }
 
+TEST_F(WriteTest, ApplyChildrenRemovesFieldsThatAreNoLongerWanted) {
+  Json first = config("a", "1");
+  first["metadata"]["annotations"] = {{"keep", "1"}, {"drop", "1"}};
+  first["rules"] = {{{"name", "x"}, {"limit", 5}}};
+  Json second = first;
+  second["metadata"]["annotations"].erase("drop");
+  second["rules"][0].erase("limit");
+  apply({first});
+  catchUp();
+  apply({second});
+  const Json live = api.peek(kinds::kConfigMap, {"ns", "a"});
+  EXPECT_EQ(at(live, "metadata", "annotations"), (Json{{"keep", "1"}}));
+  EXPECT_EQ(live["rules"], second["rules"]);
+  catchUp();
+  EXPECT_EQ(apply({second})->applied, 0);
+}
+
 TEST(Covers, LiveMayHaveMoreButNotLess) {
   EXPECT_TRUE(covers({{"a", 1}, {"b", 2}}, {{"a", 1}}));
   EXPECT_FALSE(covers({{"a", 1}}, {{"a", 2}}));
