@@ -1,6 +1,7 @@
 #include "kube/signal.h"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -40,7 +41,13 @@ Task<void> Signal::waitUntil(Clock& clock, std::optional<TimePoint> deadline) {
     co_await wait();
     co_return;
   }
-  co_await (wait() || clock.sleepUntil(*deadline));
+  bool cancelled = false;
+  try {
+    co_await (wait() || clock.sleepUntil(*deadline));
+  } catch (const asio::multiple_exceptions&) {  // both halves were cancelled
+    cancelled = true;
+  }
+  if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
 }
 
 }  // namespace slipway::kube
