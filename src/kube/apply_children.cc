@@ -1,5 +1,6 @@
 #include "kube/apply_children.h"
 
+#include "data/quantity.h"
 #include "kube/controller.h"
 
 namespace slipway::kube {
@@ -136,7 +137,7 @@ bool covers(const Json& live, const Json& desired) {
     }
     return true;
   }
-  return live == desired;
+  return live == desired || sameQuantity(live, desired);  // a server may write 1000m as 1
 }
 
 Json corrections(const Json& live, const Json& desired, const Json& last) {

@@ -1,9 +1,8 @@
-// Tests of what controllers write with: applyChildren, updateStatus, EventRecorder, LabelSelector.
+// Tests of what controllers write with: applyChildren, updateStatus, EventRecorder.
 #include <gtest/gtest.h>
 
 #include "kube/apply_children.h"
 #include "kube/event_recorder.h"
-#include "kube/selector.h"
 #include "kube/status_update.h"
 #include "kube/testing/fake_client.h"
 #include "kube/testing/loop.h"
@@ -237,27 +236,6 @@ TEST_F(EventTest, WaitsOutAServerThatIsAway) {
   away = false;
   clock.advance(1s);
   EXPECT_EQ(written().size(), 1u);
-}
-
-TEST(LabelSelector, UnderstandsTheThreeForms) {
-  const Json web{{"metadata", {{"labels", {{"app", "web"}, {"tier", "a"}}}}}};
-  auto yes = [&](const char* text) { return LabelSelector::parse(text).value().matches(web); };
-  EXPECT_TRUE(yes(""));
-  EXPECT_TRUE(yes("app=web"));
-  EXPECT_TRUE(yes("app==web, tier in (a, b)"));
-  EXPECT_TRUE(yes("app,!gone,tier!=x,other notin (q)"));
-  EXPECT_FALSE(yes("app!=web"));
-  EXPECT_FALSE(yes("tier notin (a)"));
-  EXPECT_FALSE(yes("gone"));
-  EXPECT_TRUE(LabelSelector::fromMap({{"app", "web"}}).matches(web));
-  EXPECT_FALSE(LabelSelector::fromMap(nullptr).matches(web));
-  EXPECT_TRUE(LabelSelector::fromJson({{"matchExpressions", {{{"key", "tier"}, {"operator", "In"}, {"values", {"a"}}}}}})->matches(web));
-  EXPECT_TRUE(LabelSelector::fromJson(Json::object())->selectsEverything());
-  EXPECT_FALSE(LabelSelector::fromJson(nullptr)->matches(web));
-  EXPECT_FALSE(LabelSelector::parse("a in b"));
-  EXPECT_FALSE(LabelSelector::parse("=x"));
-  EXPECT_FALSE(LabelSelector::parse("a,,b"));
-  EXPECT_FALSE(LabelSelector::fromJson({{"matchExpressions", {{{"key", "t"}, {"operator", "Nope"}}}}}));
 }
 
 }  // namespace

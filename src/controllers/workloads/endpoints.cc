@@ -1,7 +1,5 @@
 #include "controllers/workloads/endpoints.h"
 
-#include "kube/selector.h"
-
 namespace slipway::workloads {
 namespace {
 
@@ -48,11 +46,11 @@ using Groups = std::map<std::string, std::pair<Json, std::vector<Member>>>;  // 
 
 Groups groupsOf(const Json& service, const std::vector<Object>& pods) {
   Groups groups;
-  const auto selector = kube::LabelSelector::fromMap(at(service, "spec", "selector"));
+  const Json& selector = at(service, "spec", "selector");
   const std::string ns = textAt(at(service, "metadata"), "namespace");
   for (const auto& pod : pods) {
     const std::string ip = textAt(at(*pod, "status"), "podIP");
-    if (ip.empty() || isTerminal(*pod) || textAt(at(*pod, "metadata"), "namespace") != ns || !selector.matches(*pod)) continue;
+    if (ip.empty() || isTerminal(*pod) || textAt(at(*pod, "metadata"), "namespace") != ns || !selectsByMap(selector, *pod)) continue;
     const bool publish = boolAt(at(service, "spec"), "publishNotReadyAddresses");
     Json ports = portsOn(service, *pod);
     auto& group = groups[dumpJson(ports)];

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include "data/selectors.h"
 #include "kube/apply_children.h"
 #include "kube/controller.h"
-#include "kube/selector.h"
 #include "kube/status_update.h"
 
 namespace slipway::workloads {
@@ -116,14 +116,26 @@ std::vector<Object> deletionOrder(std::vector<Object> pods) {
   return out;
 }
 
+bool selects(const Json& selector, const Json& object) {
+  return selector.is_object() && labelSelectorMatches(selector, at(object, "metadata", "labels"));
+}
+
+bool selectsByMap(const Json& labels, const Json& object) {
+  if (!labels.is_object() || labels.empty()) return false;
+  const Json& have = at(object, "metadata", "labels");
+  for (const auto& [key, value] : labels.items()) {
+    if (at(have, key) != value) return false;
+  }
+  return true;
+}
+
 Claim claim(const Json& owner, const Json& selector, const std::vector<Object>& candidates) {
   Claim out;
   const std::string uid = textAt(at(owner, "metadata"), "uid");
   const bool leaving = at(owner, "metadata", "deletionTimestamp").is_string();
-  const auto wanted = kube::LabelSelector::fromJson(selector);
   for (const auto& object : candidates) {
     const std::string holder = textAt(kube::controllerOf(*object), "uid");
-    const bool matches = wanted && wanted->matches(*object);
+    const bool matches = selects(selector, *object);
     if (holder == uid) {
       if (matches) out.kept.push_back(object);
       else if (!leaving) out.release.push_back(object);

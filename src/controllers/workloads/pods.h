@@ -28,6 +28,11 @@ Json podFromTemplate(const Json& owner, const Json& podTemplate);
 // running, not ready, lower deletion cost, more siblings on the node, ready for less time, more restarts, younger.
 std::vector<Object> deletionOrder(std::vector<Object> pods);
 
+// Whether an object's labels satisfy a metav1.LabelSelector (null selects nothing, {} everything) …
+bool selects(const Json& selector, const Json& object);
+// … or carry every pair of a label map, the form of Service.spec.selector (null or empty selects nothing).
+bool selectsByMap(const Json& labels, const Json& object);
+
 // Ownership by selector: which objects an owner keeps, takes over (no controller, matching) or lets go (its own, not matching).
 struct Claim {
   std::vector<Object> kept, adopt, release;

@@ -1,7 +1,6 @@
 #include "controllers/workloads/volume_claims.h"
 
 #include "data/quantity.h"
-#include "kube/selector.h"
 #include "kube/status_update.h"
 
 namespace slipway::workloads {
@@ -62,8 +61,7 @@ bool volumeFits(const Json& volume, const Json& claim) {
     if (!contains(at(spec, "accessModes"), mode)) return false;
   }
   if (at(wanted, "selector").is_null()) return true;
-  const auto selector = kube::LabelSelector::fromJson(at(wanted, "selector"));
-  return selector && selector->matches(volume);
+  return selects(at(wanted, "selector"), volume);
 }
 
 Object chooseVolume(const std::vector<Object>& volumes, const Json& claim) {

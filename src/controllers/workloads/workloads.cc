@@ -7,7 +7,6 @@
 #include "controllers/workloads/scheduler.h"
 #include "controllers/workloads/volume_claims.h"
 #include "kube/event_recorder.h"
-#include "kube/selector.h"
 
 namespace slipway::workloads {
 namespace {
@@ -21,8 +20,7 @@ Keys selecting(kube::Informer& owners, const Json& child) {
   Keys keys;
   if (!kube::controllerOf(child).is_null()) return keys;
   for (const auto& owner : owners.inNamespace(kube::keyOf(child).ns)) {
-    const auto selector = kube::LabelSelector::fromJson(at(*owner, "spec", "selector"));
-    if (selector && selector->matches(child)) keys.push_back(kube::keyOf(*owner));
+    if (selects(at(*owner, "spec", "selector"), child)) keys.push_back(kube::keyOf(*owner));
   }
   return keys;
 }
@@ -31,8 +29,8 @@ Keys selecting(kube::Informer& owners, const Json& child) {
 Keys servicesOf(kube::Informer& services, const InformerEvent& e) {
   Keys keys;
   for (const auto& service : services.inNamespace(kube::keyOf(*e.object).ns)) {
-    const auto selector = kube::LabelSelector::fromMap(at(*service, "spec", "selector"));
-    if (selector.matches(*e.object) || (e.old && selector.matches(*e.old))) keys.push_back(kube::keyOf(*service));
+    const Json& selector = at(*service, "spec", "selector");
+    if (selectsByMap(selector, *e.object) || (e.old && selectsByMap(selector, *e.old))) keys.push_back(kube::keyOf(*service));
   }
   return keys;
 }

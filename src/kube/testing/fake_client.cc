@@ -1,7 +1,7 @@
 #include "kube/testing/fake_client.h"
 
 #include "base/ids.h"
-#include "kube/selector.h"
+#include "data/selectors.h"
 
 namespace slipway::kube {
 namespace {
@@ -19,32 +19,20 @@ tl::unexpected<Error> conflict(const Kind& kind, const Key& key) {
                                           "your changes to the latest version and try again", qualified(kind), key.name));
 }
 
-// "metadata.name=x,spec.nodeName!=y" against any path of the object.
-bool fieldsMatch(const std::string& selector, const Json& object) {
-  std::size_t start = 0;
-  while (start < selector.size()) {
-    auto end = selector.find(',', start);
-    if (end == std::string::npos) end = selector.size();
-    const std::string term = selector.substr(start, end - start);
-    start = end + 1;
-    const auto eq = term.find('=');
-    if (eq == std::string::npos || eq == 0) return false;
-    const bool negated = term[eq - 1] == '!';
-    const std::string want = term.substr(term[eq + 1] == '=' ? eq + 2 : eq + 1);
-    const Json* value = &object;
-    std::string path = term.substr(0, negated ? eq - 1 : eq) + ".";
-    for (std::size_t at0 = 0, dot; (dot = path.find('.', at0)) != std::string::npos; at0 = dot + 1) {
-      value = &at(*value, path.substr(at0, dot - at0));
-    }
-    const std::string have = value->is_string() ? value->get<std::string>() : "";
-    if ((have == want) == negated) return false;
+struct Selection {
+  std::string ns;
+  LabelSelector labels;
+  FieldSelector fields;
+  bool has(const Json& object) const {
+    if (!ns.empty() && textAt(at(object, "metadata"), "namespace") != ns) return false;
+    return labels.matches(at(object, "metadata", "labels")) && fields.matches(object);
   }
-  return true;
-}
+};
 
-bool selected(const ListOptions& options, const LabelSelector& labels, const Json& object) {
-  if (!options.ns.empty() && textAt(at(object, "metadata"), "namespace") != options.ns) return false;
-  return labels.matches(object) && fieldsMatch(options.fieldSelector, object);
+Result<Selection> selectionOf(const ListOptions& options) {
+  SLIP_TRY(auto labels, LabelSelector::parse(options.labelSelector));
+  SLIP_TRY(auto fields, FieldSelector::parse(options.fieldSelector));
+  return Selection{options.ns, std::move(labels), std::move(fields)};
 }
 
 // What means a new generation when it changes: everything but metadata and status.
@@ -58,8 +46,8 @@ Json specOf(Json object) {
 
 class FakeClient::FakeWatch final : public Watch {
  public:
-  FakeWatch(FakeClient& api, std::string table, ListOptions options, LabelSelector labels, std::uint64_t after)
-      : api_(api), table_(std::move(table)), options_(std::move(options)), labels_(std::move(labels)), after_(after),
+  FakeWatch(FakeClient& api, std::string table, Selection selection, std::uint64_t after)
+      : api_(api), table_(std::move(table)), selection_(std::move(selection)), after_(after),
         openedAt_(api.brokenAt_) {}
 
   Task<Result<WatchEvent>> next() override {
@@ -75,8 +63,8 @@ class FakeClient::FakeWatch final : public Watch {
         if (change.revision <= after_) continue;
         after_ = change.revision;
         if (change.table != table_) continue;
-        const bool now = selected(options_, labels_, change.object);
-        const bool before = !change.old.is_null() && selected(options_, labels_, change.old);
+        const bool now = selection_.has(change.object);
+        const bool before = !change.old.is_null() && selection_.has(change.old);
         if (!now && !before) continue;
         auto type = change.type;
         if (type == WatchEvent::Type::Modified && !before) type = WatchEvent::Type::Added;
@@ -93,8 +81,7 @@ class FakeClient::FakeWatch final : public Watch {
  private:
   FakeClient& api_;
   std::string table_;
-  ListOptions options_;
-  LabelSelector labels_;
+  Selection selection_;
   std::uint64_t after_;
   std::uint64_t openedAt_;
 };
@@ -120,24 +107,24 @@ Task<Result<Json>> FakeClient::get(Kind kind, Key key) {
 
 Task<Result<List>> FakeClient::list(Kind kind, ListOptions options) {
   if (auto error = refuse({"list", std::string(kind.plural), {options.ns, ""}, "", nullptr})) co_return fail(*error);
-  SLIP_CO_TRY(auto labels, LabelSelector::parse(options.labelSelector));
+  SLIP_CO_TRY(auto selection, selectionOf(options));
   List out{std::to_string(revision_), {}};
   for (const auto& [key, object] : tables_[tableOf(kind)]) {
-    if (selected(options, labels, object)) out.items.push_back(object);
+    if (selection.has(object)) out.items.push_back(object);
   }
   co_return out;
 }
 
 Task<Result<std::unique_ptr<Watch>>> FakeClient::watch(Kind kind, ListOptions options, std::string resourceVersion) {
   if (auto error = refuse({"watch", std::string(kind.plural), {options.ns, ""}, "", nullptr})) co_return fail(*error);
-  SLIP_CO_TRY(auto labels, LabelSelector::parse(options.labelSelector));
+  SLIP_CO_TRY(auto selection, selectionOf(options));
   const bool fromNow = resourceVersion.empty() || resourceVersion == "0";
   const std::uint64_t after = fromNow ? revision_ : std::stoull(resourceVersion);
   if (after < compacted_) co_return fail(Code::Gone, fmt::format("too old resource version: {} ({})", after, compacted_));
-  auto watch = std::make_unique<FakeWatch>(*this, tableOf(kind), options, labels, after);
+  auto watch = std::make_unique<FakeWatch>(*this, tableOf(kind), selection, after);
   if (fromNow) {
     for (const auto& [key, object] : tables_[tableOf(kind)]) {
-      if (selected(options, labels, object)) watch->initial_.push_back(object);
+      if (selection.has(object)) watch->initial_.push_back(object);
     }
   }
   co_return std::unique_ptr<Watch>(std::move(watch));
