@@ -54,15 +54,26 @@ Result<Written> WriteRules::patchScale(PatchType type, const EntryPtr& entry, co
   return updateScale(entry, old, patched);
 }
 
-// Ownership of fields is not tracked yet: an apply creates the object or merges into it.
 Result<Written> WriteRules::serverSideApply(const Json& patch) {
   if (!patch.is_object()) return badRequest("the body of an apply must be an object");
   if (!at(patch, "metadata", "managedFields").empty()) return badRequest("metadata.managedFields must be nil");
-  if (!txn_.get(bucket_, context_.ns, context_.name)) {
-    if (!context_.subresource.empty()) return notFound(asked_, context_.name);
-    return create(patch);
+  Json applied = patch;
+  SLIP_CHECK(checkIdentity(applied));
+  const std::string name = textAt(applied["metadata"], "name", context_.name);
+  if (name != context_.name) {
+    return badRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
   }
-  return this->patch(asked_.custom ? PatchType::Merge : PatchType::Strategic, patch);
+  applied["metadata"]["name"] = name;
+  if (Status unknown = reportUnknown(applied); !unknown) return badRequest(unknown.error().message);
+  const EntryPtr entry = txn_.get(bucket_, context_.ns, context_.name);
+  if (!entry && !context_.subresource.empty()) return notFound(asked_, context_.name);
+  const Json old = entry ? entry->json() : Json(nullptr);
+  if (entry) SLIP_CHECK(checkVersion(entry, old, applied));
+  SLIP_TRY(ApplyOutcome outcome, applyServerSide(registry_.catalog(), resource_, old, applied, fieldManager()));
+  if (!outcome.conflicts.empty()) return fail(conflictError(outcome.conflicts));
+  ownershipDone_ = true;
+  if (!entry) return create(std::move(outcome.object));
+  return finishUpdate(entry, old, std::move(outcome.object));
 }
 
 }  // namespace slipway::apiserver

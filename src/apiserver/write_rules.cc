@@ -50,6 +50,10 @@ Written WriteRules::done(EntryPtr entry) {
   return written;
 }
 
+FieldManager WriteRules::fieldManager() const {
+  return {context_.fieldManager, context_.subresource, asked_.apiVersion(), context_.force, formatRfc3339(registry_.clock().wall())};
+}
+
 Result<EntryPtr> WriteRules::current() const {
   EntryPtr entry = txn_.get(bucket_, context_.ns, context_.name);
   if (!entry) return notFound(asked_, context_.name);
@@ -172,9 +176,10 @@ Result<Written> WriteRules::create(Json object) {
   SLIP_CHECK(checkNamespace());
   if (resource_.hasStatus) object.erase("status");
   for (const char* field : {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-                            "generation", "selfLink", "managedFields"}) {
+                            "generation", "selfLink"}) {
     meta.erase(field);
   }
+  if (!ownershipDone_) meta.erase("managedFields");
   meta["uid"] = newUuid();
   meta["creationTimestamp"] = formatRfc3339(registry_.clock().wall());
   if (hasGeneration(resource_)) meta["generation"] = 1;
@@ -188,6 +193,7 @@ Result<Written> WriteRules::create(Json object) {
     if (a.validate && a.matches(resource_)) SLIP_CHECK(a.validate(request, object));
   }
   if (txn_.get(bucket_, context_.ns, name)) return alreadyExists(asked_, name);
+  if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, nullptr, std::move(object), fieldManager());
   Written written = done(txn_.put(bucket_, std::move(object)));
   written.created = true;
   return written;
@@ -234,6 +240,7 @@ void WriteRules::keepServerFields(const Json& old, Json& object) const {
     if (before.contains(field)) meta[field] = before[field];
     else meta.erase(field);
   }
+  if (!meta.contains("managedFields") && before.contains("managedFields")) meta["managedFields"] = before["managedFields"];
 }
 
 Status WriteRules::checkFinalizers(const Json& old, const Json& object) const {
@@ -287,7 +294,8 @@ Result<Written> WriteRules::updateStatus(const EntryPtr& entry, const Json& old,
 }
 
 Result<Written> WriteRules::store(const EntryPtr& entry, const Json& old, Json object) {
-  if (sameObject(old, object)) return done(entry);
+  if (sameObject(old, object) && at(old, "metadata", "managedFields") == at(object, "metadata", "managedFields")) return done(entry);
+  if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, old, std::move(object), fieldManager());
   if (hasGeneration(resource_) && !sameSpec(old, object)) {
     object["metadata"]["generation"] = intAt(at(old, "metadata"), "generation", 0) + 1;
   }

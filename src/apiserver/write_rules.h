@@ -2,6 +2,7 @@
 // patch_rules.cc and delete_rules.cc. Made and used by Registry only; lives on the writer thread for one closure.
 #pragma once
 #include "apiserver/registry.h"
+#include "objects/patch/managed_fields.h"
 
 namespace slipway::apiserver {
 
@@ -47,6 +48,7 @@ class WriteRules {
   Written removeNow(Json object);
 
   Written done(EntryPtr entry);
+  FieldManager fieldManager() const;
 
   const Registry& registry_;
   const WriteContext& context_;
@@ -55,6 +57,7 @@ class WriteRules {
   const Resource& resource_;    // the version that is stored
   std::string bucket_;
   std::vector<std::string> warnings_;
+  bool ownershipDone_ = false;  // managedFields are already those of this write: it is an apply
 };
 
 // The autoscaling/v1 Scale of an object; null Json when the kind has none.
