@@ -4,7 +4,9 @@
 #include <regex>
 #include <sstream>
 
+#include "controllers/serving/builtin.h"
 #include "data/base64.h"
+#include "data/yaml.h"
 #include "objects/serving/view.h"
 
 namespace slipway::isvc::testing {
@@ -14,12 +16,12 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<Json> documents(const fs::path& file) {
-  fs::path p = fs::path("/tmp/gj") / (file.string().find("/golden/") != std::string::npos ? file.string().substr(file.string().find("/golden/") + 8) : file.string());
-  std::ifstream in(p);
+  std::ifstream in(file);
   std::stringstream text;
   text << in.rdbuf();
-  Json all = Json::parse(text.str());
-  return all.get<std::vector<Json>>();
+  Result<std::vector<Json>> all = parseYamlDocuments(text.str());
+  if (!all) throw std::runtime_error(file.string() + ": " + all.error().message);
+  return std::move(*all);
 }
 
 struct Difference {
@@ -192,7 +194,9 @@ GoldenCase readGoldenCase(const fs::path& folder) {
     if (kind == "Secret") out.others.push_back(withData(object));
     if (kind == "ServiceAccount") out.others.push_back(object);
   }
-  out.catalog.cluster = documents("runtimes.yaml");
+  for (const Json& object : builtinServingObjects()) {
+    if (textAt(object, "kind") == "ClusterServingRuntime") out.catalog.cluster.push_back(object);
+  }
   for (const Json& service : out.services) {
     fs::path own = folder / ("stored-" + nameOf(service) + ".yaml");
     out.stored[nameOf(service)] = documents(fs::exists(own) ? own : folder / "stored.yaml")[0];
