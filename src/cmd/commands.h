@@ -10,6 +10,7 @@ class App;
 namespace slipway::cmd {
 
 void addCompletionCommand(CLI::App& app, int* exitCode);
+void addGatewayCommand(CLI::App& app, int* exitCode);
 void addModelServerCommand(CLI::App& app, int* exitCode);
 void addVersionCommand(CLI::App& app, int* exitCode);
 

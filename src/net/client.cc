@@ -175,6 +175,7 @@ Task<Result<Response>> HttpClient::send(Origin origin, Attempt* attempt) {
     const bool stale = reused && !connection->gotByte && response.error().code == Code::Unavailable;
     connection->giveBack();
     if (!stale || retried || !mayRetry) co_return response;
+    attempt->sent = false;  // the origin closed an idle connection: it never saw this request
   }
 }
 

@@ -30,6 +30,7 @@ struct ServerOptions {
   std::uint64_t maxBodyBytes = 64 << 20;             // 413 beyond; handlers may lower it for themselves
   // Bodies up to this arrive complete, larger ones as streams. 0: only those that came along with the head arrive complete.
   std::size_t bufferBodyBytes = 1 << 20;
+  bool bufferChunked = true;                         // false: chunked bodies are streams unless they came along with the head
   std::chrono::milliseconds headTimeout{10000};      // for a whole request head once its first byte came: 408
   std::chrono::milliseconds idleTimeout{65000};      // keep-alive wait between requests
   std::chrono::milliseconds stallTimeout{60000};     // a body that does not arrive, an answer that is not taken

@@ -218,7 +218,7 @@ Task<bool> ServerConnection::receiveBody() {
     bodySeen_ = gathered.size();
     bodyDone_ = progress->complete;
   }
-  const bool gather = chunked ? options.bufferBodyBytes > 0 : bodyLeft_ <= options.bufferBodyBytes;
+  const bool gather = chunked ? options.bufferChunked && options.bufferBodyBytes > 0 : bodyLeft_ <= options.bufferBodyBytes;
   if (gather && !chunked) gathered.reserve(bodyLeft_);
   while (gather && !bodyDone_ && gathered.size() <= options.bufferBodyBytes) {
     auto chunk = co_await readBodyChunk(generation_);

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   int exitCode = 0;
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addModelServerCommand(app, &exitCode);
+  slipway::cmd::addGatewayCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,43 @@
+#include "proxy/headers.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace slipway::proxy {
+
+void removeHopByHop(net::Headers& headers, bool keepUpgrade) {
+  if (const auto connection = headers.get("connection"); connection && !keepUpgrade) {
+    // Only unusual clients list fields: the common values need no copy.
+    if (!net::iequals(*connection, "keep-alive") && !net::iequals(*connection, "close")) {
+      const std::string list(*connection);
+      std::vector<std::string> listed;
+      for (const auto& [name, value] : headers) {
+        if (net::hasToken(list, name)) listed.emplace_back(name);
+      }
+      for (const auto& name : listed) headers.remove(name);
+    }
+    headers.remove("connection");
+  }
+  static constexpr std::string_view kAlways[] = {"keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "expect"};
+  for (const auto name : kAlways) headers.remove(name);
+  if (!keepUpgrade) headers.remove("upgrade");
+}
+
+void addForwarded(net::Headers& headers, const net::Peer& peer, bool https) {
+  auto address = std::string_view(peer.address).substr(0, peer.address.rfind(':'));
+  if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+  if (!address.empty()) {
+    if (const auto before = headers.get("x-forwarded-for")) headers.set("X-Forwarded-For", std::string(*before) + ", " + std::string(address));
+    else headers.add("X-Forwarded-For", address);
+  }
+  if (!headers.has("x-forwarded-proto")) headers.add("X-Forwarded-Proto", https ? "https" : "http");
+  if (!headers.has("x-forwarded-host")) {
+    if (const auto host = headers.get("host")) headers.add("X-Forwarded-Host", *host);
+  }
+}
+
+bool validRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+}  // namespace slipway::proxy
