@@ -1,5 +1,7 @@
 #include "objects/schema/prune.h"
 
+#include "data/quantity.h"
+
 namespace slipway::schema {
 namespace {
 
@@ -50,6 +52,8 @@ struct Filler {
       if (const Node* items = table.items(node)) {
         for (Json& item : value) visit(*items, item);
       }
+    } else if (kubernetes && node.type == Type::Quantity) {
+      if (auto q = quantityOf(value)) value = q->canonical();
     }
   }
 

@@ -12,7 +12,7 @@ namespace slipway::schema {
 std::vector<std::string> prune(const NodeTable& table, const Node& root, Json& value);
 
 // Fills missing fields whose schema has a default. `kubernetes`: also those that kube-apiserver fills in code, plain and
-// conditional (kubernetes_defaults.cc).
+// conditional (kubernetes_defaults.cc), and quantities in canonical form (1000m becomes 1).
 void applyDefaults(const NodeTable& table, const Node& root, Json& value, bool kubernetes);
 
 // The conditional defaults of one object of a Kubernetes definition ("io.k8s.api.core.v1.Container"). Called before its
