@@ -84,9 +84,9 @@ void pointAtModel(Json& podSpec) {
 
 Status download(Json& pod, const std::string& uri, const CredentialFacts& facts, const ServingConfig& config) {
   Json container = initializer({{uri, std::string(kModelDir)}}, annotationsOf(pod), config);
+  addVolume(pod["spec"], kProvisionVolume, emptyDir());
   SLIP_CHECK(applyCredentials(pod, container, facts, config));
   setHubVariables(container);
-  addVolume(pod["spec"], kProvisionVolume, emptyDir());
   Json mounts = Json::array();
   mounts.push_back({{"name", kProvisionVolume}, {"mountPath", kModelDir}});
   for (Json& mount : listOf(container, "volumeMounts")) mounts.push_back(mount);

@@ -4,28 +4,17 @@
 
 namespace slipway::isvc {
 
-Task<Result<Json>> admitPod(kube::Client* client, Json pod, ServingConfig config, BuildOptions options) {
-  if (!isServingPod(pod)) co_return pod;
+Status admitPod(Json& pod, const FindObject& find, const BuildOptions& options) {
+  if (!isServingPod(pod)) return {};
+  ServingConfig config = findServingConfig(find);
   CredentialFacts facts;
   std::string ns = namespaceOf(pod);
-  std::string account = textAt(at(pod, "spec"), "serviceAccountName", "default");
-  Result<Json> found = co_await client->get(kinds::kServiceAccount, {ns, account});
-  if (found) {
-    facts.serviceAccount = std::move(*found);
-  } else if (found.error().code != Code::NotFound) {
-    co_return fail(found.error());
+  facts.serviceAccount = find("v1", "ServiceAccount", ns, textAt(at(pod, "spec"), "serviceAccountName", "default"));
+  for (const std::string& name : credentialSecrets(pod, facts.serviceAccount, config)) {
+    Json secret = find("v1", "Secret", ns, name);
+    if (secret.is_object()) facts.secrets[name] = std::move(secret);
   }
-  for (std::string name : credentialSecrets(pod, facts.serviceAccount, config)) {
-    Result<Json> secret = co_await client->get(kinds::kSecret, {ns, name});
-    if (secret) {
-      facts.secrets[name] = std::move(*secret);
-    } else if (secret.error().code != Code::NotFound) {
-      co_return fail(secret.error());
-    }
-  }
-  Status admitted = admitServingPod(pod, facts, config, options);
-  if (!admitted) co_return fail(admitted.error());
-  co_return pod;
+  return admitServingPod(pod, facts, config, options);
 }
 
 }  // namespace slipway::isvc

@@ -25,6 +25,15 @@ std::vector<Json> copies(const std::vector<kube::Object>& objects) {
 // A fault of the object itself: trying again before something changes is of no use.
 bool isPermanent(Code code) { return code == Code::Invalid || code == Code::Forbidden || code == Code::BadRequest || code == Code::AlreadyExists; }
 
+// applyChildren names the child in front of the server's message, which names it too.
+std::string withoutPlace(const std::string& message, const Plan& plan) {
+  for (const Json& child : plan.children) {
+    std::string place = textAt(child, "kind") + " " + namespaceOf(child) + "/" + nameOf(child) + ": ";
+    if (message.starts_with(place)) return message.substr(place.size());
+  }
+  return message;
+}
+
 class ServingReconciler final : public kube::Reconciler {
  public:
   ServingReconciler(ServingDeps deps, ServingOptions options)
@@ -99,7 +108,7 @@ class ServingReconciler final : public kube::Reconciler {
     if (!report) {
       Error error = report.error();
       if (error.code == Code::Conflict) co_return fail(error);
-      std::string message = "fails to reconcile predictor: " + error.message;
+      std::string message = "fails to reconcile predictor: " + withoutPlace(error.message, plan);
       Result<Outcome> told = co_await finish(isvc, reconcileFailedStatus(isvc, plan, message, now()), {{"Warning", "InternalError", message}});
       if (!told) co_return told;
       if (!isPermanent(error.code)) co_return fail(error);

@@ -25,6 +25,15 @@ constexpr Family kFamilies[] = {
     {"DecisionTreeClassifier", loadTree}, {"DecisionTreeRegressor", loadTree}, {"ExtraTreeClassifier", loadTree},
     {"ExtraTreeRegressor", loadTree}, {"RandomForestClassifier", loadForest}, {"RandomForestRegressor", loadForest},
     {"ExtraTreesClassifier", loadForest}, {"ExtraTreesRegressor", loadForest},
+    // svm.cc
+    {"SVC", loadSupportVectorClassifier}, {"NuSVC", loadSupportVectorClassifier}, {"SVR", loadSupportVectorRegressor},
+    {"NuSVR", loadSupportVectorRegressor}, {"OneClassSVM", loadSupportVectorRegressor},
+    // boosting.cc
+    {"GradientBoostingClassifier", loadGradientBoosting}, {"GradientBoostingRegressor", loadGradientBoosting},
+    // dummy.cc
+    {"DummyClassifier", loadDummyClassifier}, {"DummyRegressor", loadDummyRegressor},
+    // neighbors.cc
+    {"KNeighborsClassifier", loadNeighbors}, {"KNeighborsRegressor", loadNeighbors},
     // scalers.cc
     {"StandardScaler", loadScaler}, {"MinMaxScaler", loadScaler}, {"MaxAbsScaler", loadScaler}, {"RobustScaler", loadScaler},
     // pipeline.cc
@@ -84,6 +93,7 @@ constexpr pickle::KnownName kInside[] = {
     {"_loss", "__pyx_unpickle_CyPinballLoss", Role::PyxUnpickle},
     {"sklearn", "__pyx_unpickle_Regression", Role::PyxUnpickle},
     {"sklearn", "__pyx_unpickle_Classification", Role::PyxUnpickle}, {"sklearn", "newObj", Role::NewObject},
+    {"scipy", "csr_matrix"}, {"scipy", "csr_array"},
 };
 
 std::vector<pickle::KnownName> allNames() {

@@ -15,7 +15,6 @@ namespace slipway::sklearn {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr double kTolerance = 1e-9;  // relative, beyond 1: the promise is 1e-6
 
 double numberOf(const Json& v) {
   if (v.is_null()) return std::nan("");
@@ -37,13 +36,19 @@ double distance(double a, double b) {
   return std::isnan(d) ? HUGE_VAL : d;
 }
 
-void compareNumbers(const std::vector<double>& got, const Json& wanted, const std::string& what, double& worst) {
+// Differences are relative for values beyond 1. The promise is 1e-6; the fixtures ask for 1e-9 except where they say why.
+struct Worst {
+  double allowed = 1e-9;
+  double seen = 0;
+};
+
+void compareNumbers(const std::vector<double>& got, const Json& wanted, const std::string& what, Worst& worst) {
   const std::vector<double> want = numbers(wanted.at("values"));
   ASSERT_EQ(got.size(), want.size()) << what;
   for (std::size_t i = 0; i < want.size(); ++i) {
     const double d = distance(got[i], want[i]);
-    worst = std::max(worst, d);
-    ASSERT_LE(d, kTolerance) << what << " element " << i << ": " << got[i] << " against " << want[i];
+    worst.seen = std::max(worst.seen, d);
+    ASSERT_LE(d, worst.allowed) << what << " element " << i << ": " << got[i] << " against " << want[i];
   }
 }
 
@@ -71,7 +76,7 @@ const char* typeName(LabelType type) {
   return kNames[static_cast<int>(type)];
 }
 
-void compareModel(const SklearnModel& model, const Json& fixture, const std::string& what, double& worst) {
+void compareModel(const SklearnModel& model, const Json& fixture, const std::string& what, Worst& worst) {
   const std::vector<double> x = numbers(fixture.at("x"));
   const auto rows = fixture.at("rows").get<std::size_t>();
   const Json& answers = fixture.at("answers");
@@ -128,10 +133,10 @@ Outcome compareFolder(const fs::path& folder) {
       ADD_FAILURE() << what << ": " << model.error().message;
       continue;
     }
-    double worst = 0;
+    Worst worst{numberOf(fixture->at("tolerance"))};
     compareModel(**model, *fixture, what, worst);
-    outcome.worst = std::max(outcome.worst, worst);
-    if (std::getenv("SLIPWAY_VERBOSE") != nullptr) std::printf("%-40s %.2g\n", what.c_str(), worst);
+    outcome.worst = std::max(outcome.worst, worst.seen);
+    if (std::getenv("SLIPWAY_VERBOSE") != nullptr) std::printf("%-40s %.2g\n", what.c_str(), worst.seen);
     ++outcome.models;
   }
   return outcome;

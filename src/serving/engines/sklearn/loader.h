@@ -41,6 +41,12 @@ SLIPWAY_SKLEARN_BUILD(loadTree);                   // tree.cc
 SLIPWAY_SKLEARN_BUILD(loadForest);
 SLIPWAY_SKLEARN_BUILD(loadScaler);                 // scalers.cc
 SLIPWAY_SKLEARN_BUILD(loadPipeline);               // pipeline.cc
+SLIPWAY_SKLEARN_BUILD(loadSupportVectorClassifier);  // svm.cc
+SLIPWAY_SKLEARN_BUILD(loadSupportVectorRegressor);
+SLIPWAY_SKLEARN_BUILD(loadGradientBoosting);       // boosting.cc
+SLIPWAY_SKLEARN_BUILD(loadDummyClassifier);        // dummy.cc
+SLIPWAY_SKLEARN_BUILD(loadDummyRegressor);
+SLIPWAY_SKLEARN_BUILD(loadNeighbors);              // neighbors.cc
 #undef SLIPWAY_SKLEARN_BUILD
 
 }  // namespace slipway::sklearn

@@ -1,0 +1,39 @@
+// The Status objects of the Kubernetes API, in kube-apiserver's words, and the errors that carry them.
+//
+// An Error made here has its Status as JSON in `detail`; toStatus() makes one for any other Error. Pure functions.
+//
+//   if (!entry) return notFound(resource, name);
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "data/json.h"
+#include "objects/schema/catalog.h"
+
+namespace slipway::apiserver {
+
+using Failure = tl::unexpected<Error>;
+
+Failure notFound(const Resource& resource, const std::string& name);
+Failure alreadyExists(const Resource& resource, const std::string& name);
+// 409: `Operation cannot be fulfilled on RESOURCE "name": why`.
+Failure conflict(const Resource& resource, const std::string& name, const std::string& why);
+Failure modifiedConflict(const Resource& resource, const std::string& name);  // "the object has been modified; …"
+Failure forbidden(const Resource& resource, const std::string& name, const std::string& why);
+// 422 with every cause; an empty kind is "The request is invalid".
+Failure invalid(const Resource& resource, const std::string& name, const std::vector<FieldError>& causes);
+Failure invalidPatch(const std::string& patched, const std::string& why);
+Failure badRequest(const std::string& message);
+Failure unauthorized();
+Failure noSuchPath();  // 404: the server could not find the requested resource
+Failure methodNotAllowed(const std::string& method);
+Failure expired(std::uint64_t revision, std::uint64_t oldest);  // 410 "too old resource version: N (M)"
+Failure unsupportedMediaType(const std::vector<std::string>& accepted);
+
+// The Status object of an error, with `code` as HTTP sees it.
+Json toStatus(const Error& error);
+// 200 answer of a delete that removed the object.
+Json deletedStatus(const Resource& resource, const std::string& name, const std::string& uid);
+
+}  // namespace slipway::apiserver

@@ -1,0 +1,48 @@
+// ObjectWatch: the watch of the Kubernetes API over one resource: initial objects, then changes, filtered by namespace and
+// selectors (an object that starts to match is ADDED, one that stops is DELETED), with bookmarks when asked for.
+//
+// Used from the control executor. Registry::watch() makes it.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apiserver/selectors.h"
+#include "apiserver/watch_hub.h"
+#include "kube/client.h"
+
+namespace slipway::apiserver {
+
+struct WatchQuery {
+  std::string ns, labelSelector, fieldSelector;
+  std::string resourceVersion;        // "" or "0": first ADDED for what exists now
+  bool bookmarks = false;
+  bool sendInitialEvents = false;     // ADDED for all, then a bookmark with k8s.io/initial-events-end
+};
+
+struct WatchItem {
+  kube::WatchEvent::Type type = kube::WatchEvent::Type::Added;
+  EntryPtr entry;                     // null for a bookmark
+  std::uint64_t revision = 0;         // the entry's, but for an object that stopped matching: of the change that did it
+  bool initialEnd = false;            // bookmark: the initial objects are all sent
+};
+
+class ObjectWatch {
+ public:
+  ObjectWatch(std::string ns, Selector selector, std::unique_ptr<Subscription> subscription, std::vector<WatchItem> initial);
+  // Events in order; an empty vector when `deadline` passed or the server stops. Error Gone when history is compacted.
+  Task<Result<std::vector<WatchItem>>> next(std::optional<TimePoint> deadline = {});
+  std::uint64_t revision() const { return subscription_->revision(); }
+
+ private:
+  std::optional<WatchItem> itemOf(const Change& change) const;
+  bool matches(const EntryPtr& entry) const;
+
+  std::string ns_;
+  Selector selector_;
+  std::unique_ptr<Subscription> subscription_;
+  std::vector<WatchItem> initial_;
+};
+
+}  // namespace slipway::apiserver

@@ -1,0 +1,114 @@
+// Registry: create, get, list, update, patch, delete and watch for every resource of the catalog, with the rules that all kinds
+// share: metadata, validation, admission, subresources, optimistic locking, finalizers, graceful deletion, dry run.
+//
+// One code path for HTTP and for LocalClient. Errors carry a Status (api_status.h). Used from the control executor; the rules of a
+// write run on the store's writer thread.
+//
+//   Registry registry(store, hub, Catalog::builtin(), {});
+//   auto made = co_await registry.create({.resource = registry.resource("", "v1", "configmaps"), .ns = "default"}, object);
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apiserver/admission.h"
+#include "apiserver/object_watch.h"
+#include "apiserver/selectors.h"
+#include "apiserver/store.h"
+#include "apiserver/watch_hub.h"
+#include "base/clock.h"
+#include "kube/client.h"
+
+namespace slipway::apiserver {
+
+enum class FieldValidation { Ignore, Warn, Strict };
+
+// Everything about a write but its body.
+struct WriteContext {
+  const Resource* resource = nullptr;
+  std::string ns, name, subresource;     // name may be empty on create (generateName)
+  UserInfo user = UserInfo::system();
+  std::string fieldManager = "unknown";
+  bool dryRun = false;
+  bool force = false;                    // apply patches
+  FieldValidation validation = FieldValidation::Warn;
+  std::vector<std::string> duplicateFields = {};  // found by the body's parser, reported with unknown fields
+};
+
+struct DeleteRequest {
+  std::optional<std::int64_t> gracePeriodSeconds;
+  std::string propagationPolicy;         // "", Background, Foreground, Orphan
+  std::string uid, resourceVersion;      // preconditions
+};
+
+struct Written {
+  EntryPtr entry;                        // the object as stored (or as it would be, with dryRun)
+  bool created = false;
+  bool removed = false;                  // a delete that took effect at once
+  std::vector<std::string> warnings;
+};
+
+struct ListQuery {
+  std::string ns, labelSelector, fieldSelector;
+  std::size_t limit = 0;                 // 0: all
+  std::string continueToken;
+};
+struct ListPage {
+  std::uint64_t revision = 0;
+  std::vector<EntryPtr> entries;
+  std::string continueToken;             // empty on the last page
+  std::size_t remaining = 0;
+};
+
+struct RegistryOptions {
+  std::vector<Admission> admissions;
+  std::shared_ptr<Clock> clock;          // null: the system's
+  std::string serviceCidr = "127.96.0.0/16";  // where Services of type ClusterIP get their addresses; empty: none is given
+};
+
+class Registry {
+ public:
+  Registry(Store& store, WatchHub& hub, std::shared_ptr<const Catalog> catalog, RegistryOptions options = {});
+  ~Registry();
+
+  const Catalog& catalog() const { return *catalog_; }
+  const Resource* resource(std::string_view group, std::string_view version, std::string_view plural) const;
+
+  Result<EntryPtr> get(const Resource& resource, const std::string& ns, const std::string& name) const;
+  Result<ListPage> list(const Resource& resource, const ListQuery& query) const;
+  Result<std::unique_ptr<ObjectWatch>> watch(const Resource& resource, const WatchQuery& query);
+
+  Task<Result<Written>> create(WriteContext context, Json object);
+  Task<Result<Written>> update(WriteContext context, Json object);
+  Task<Result<Written>> patch(WriteContext context, kube::PatchType type, Json patch);
+  Task<Result<Written>> remove(WriteContext context, DeleteRequest request);
+
+  // The Scale of a deployment, replica set or stateful set; apply one with update or patch and subresource "scale".
+  Result<Json> scale(const Resource& resource, const std::string& ns, const std::string& name) const;
+
+  // The text of an entry in the version of `resource` (it is stored in the preferred one).
+  static std::string textFor(const Resource& resource, const Entry& entry);
+
+  // The version in which objects of this kind are stored, and the name of its shelf in the store.
+  const Resource& storageVersion(const Resource& resource) const;
+  std::string bucketOf(const Resource& resource) const { return storageVersion(resource).qualified(); }
+  const std::vector<Admission>& admissions() const { return options_.admissions; }
+  const std::string& serviceCidr() const { return options_.serviceCidr; }
+
+  Store& store() { return store_; }
+  WatchHub& hub() { return hub_; }
+  const Clock& clock() const { return *clock_; }
+
+ private:
+  template <class Step>
+  Task<Result<Written>> write(WriteContext context, Step step);
+
+  Store& store_;
+  WatchHub& hub_;
+  std::shared_ptr<const Catalog> catalog_;
+  RegistryOptions options_;
+  std::shared_ptr<Clock> clock_;
+};
+
+}  // namespace slipway::apiserver

@@ -1,0 +1,76 @@
+// RevisionLog: the table of revisions in SQLite, one row per write of any kind, the way kine keeps etcd's history.
+//
+//   revisions(rv PRIMARY KEY, resource, ns, name, deleted, prev, created, value)
+//
+// `prev` is the revision that this row replaced (0: none). The file is opened exclusively: a second process is refused. Used by
+// one thread, the store's writer. `path` ":memory:" keeps everything in memory, for tests.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace slipway::apiserver {
+
+struct Row {
+  std::uint64_t revision = 0;
+  std::string resource, ns, name;
+  bool deleted = false;
+  std::uint64_t previous = 0;
+  std::int64_t writtenAt = 0;  // seconds since 1970
+  std::string text;
+};
+
+struct HistoryRow {
+  Row row;
+  std::string previousText;    // the state before; empty for a create
+};
+
+class RevisionLog {
+ public:
+  // fullSync: an fsync for every commit, so that an acknowledged write survives a power cut as well as a kill -9.
+  // Errors: Unavailable (in use by another process, not writable, not a database of ours), each naming the path.
+  static Result<std::unique_ptr<RevisionLog>> open(const std::string& path, bool fullSync);
+  ~RevisionLog();
+  RevisionLog(const RevisionLog&) = delete;
+  RevisionLog& operator=(const RevisionLog&) = delete;
+
+  Status forEach(const std::function<void(Row)>& visit);  // all rows, oldest first
+  std::uint64_t latest() const { return latest_; }        // the highest revision ever given out
+  std::uint64_t compacted() const { return compacted_; }  // history up to here is gone
+
+  Status begin();
+  Status append(const Row& row);
+  Status commit();
+  void rollback();
+
+  // Up to `limit` rows of `resource` after `revision`, oldest first.
+  Result<std::vector<HistoryRow>> since(const std::string& resource, std::uint64_t revision, int limit);
+  // Forgets what was superseded at or before `upTo` (always below latest()).
+  Status compact(std::uint64_t upTo);
+  // The newest revision written before `seconds`; 0 if none.
+  Result<std::uint64_t> newestBefore(std::int64_t seconds);
+
+ private:
+  explicit RevisionLog(std::string path) : path_(std::move(path)) {}
+  Status prepare(bool fullSync);
+  Status run(const char* sql);
+  Result<sqlite3_stmt*> statement(const char* sql);
+  Result<std::uint64_t> number(const char* sql);
+  tl::unexpected<Error> fault(const char* doing) const;
+
+  std::string path_;
+  sqlite3* db_ = nullptr;
+  std::vector<std::pair<std::string, sqlite3_stmt*>> statements_;
+  std::uint64_t latest_ = 0;
+  std::uint64_t compacted_ = 0;
+  std::uint64_t pending_ = 0;  // highest revision of the open transaction
+};
+
+}  // namespace slipway::apiserver

@@ -1,0 +1,61 @@
+// ApiServer: the embedded Kubernetes API as one object: store, registry, watches, garbage collection, namespaces, HTTP surface.
+//
+// Everything but the store's writer lives on `executor` (one thread). The HTTP surface is a net::Handler; who listens is the
+// caller's business.
+//
+//   auto api = ApiServer::open(executor, {.store = {.path = dir + "/state.db"}});
+//   co_await (*api)->start();
+//   net::HttpServer https(executor, (*api)->handler(), {.tls = tls});
+//   ...  co_await (*api)->stop();
+#pragma once
+#include <memory>
+
+#include "apiserver/bootstrap.h"
+#include "apiserver/local_client.h"
+#include "apiserver/registry.h"
+#include "base/scope.h"
+
+namespace slipway::apiserver {
+
+class GarbageCollector;
+class NamespaceLifecycle;
+
+struct ApiServerOptions {
+  StoreOptions store;
+  std::shared_ptr<const Catalog> catalog;  // null: Catalog::builtin()
+  RegistryOptions registry;
+  BootstrapOptions bootstrap;
+  std::string caPem;                       // published to namespaces as kube-root-ca.crt; empty: not
+  std::size_t maxWatches = 10000;
+};
+
+class ApiServer {
+ public:
+  // Opens the store; errors as Store::open.
+  static Result<std::unique_ptr<ApiServer>> open(Executor executor, ApiServerOptions options);
+  ~ApiServer();
+
+  // Makes the bootstrap objects and starts the background work.
+  Task<Status> start();
+  // Ends every watch and the background work; the store closes with the object.
+  Task<void> stop();
+  void cancel();  // as stop(), without waiting
+
+  LocalClient& client() { return *client_; }
+  Registry& registry() { return *registry_; }
+  bool idle() const;  // no garbage collection or namespace work is waiting
+
+ private:
+  ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store);
+
+  ApiServerOptions options_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<WatchHub> hub_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<LocalClient> client_;
+  std::unique_ptr<GarbageCollector> collector_;
+  std::unique_ptr<NamespaceLifecycle> namespaces_;
+  TaskScope scope_;
+};
+
+}  // namespace slipway::apiserver
