@@ -33,6 +33,8 @@ struct AdmissionRequest {
   const Json* old = nullptr;  // the stored object; null on create
   // Reads another object: find("v1", "ConfigMap", "kserve", "inferenceservice-config"); null Json when it does not exist.
   std::function<Json(std::string apiVersion, std::string kind, std::string ns, std::string name)> find;
+  // Every object of a kind in a namespace (ns "": all), from the same state.
+  std::function<std::vector<Json>(std::string apiVersion, std::string kind, std::string ns)> list;
   std::vector<std::string>* warnings = nullptr;  // shown to the user as `Warning: …`
 };
 

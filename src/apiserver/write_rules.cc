@@ -126,9 +126,16 @@ Json WriteRules::find(const std::string& apiVersion, const std::string& kind, co
 
 AdmissionRequest WriteRules::admissionRequest(Operation operation, const Json* old) {
   AdmissionRequest request{resource_,    operation,       context_.ns, context_.name, context_.subresource,
-                           context_.user, context_.dryRun, old,         nullptr,       &warnings_};
+                           context_.user, context_.dryRun, old,         nullptr,       nullptr,      &warnings_};
   request.find = [this](std::string apiVersion, std::string kind, std::string ns, std::string name) {
     return find(apiVersion, kind, ns, name);
+  };
+  request.list = [this](std::string apiVersion, std::string kind, std::string ns) {
+    std::vector<Json> out;
+    const Resource* r = registry_.catalog().findKind(apiVersion, kind);
+    if (!r) return out;
+    for (const EntryPtr& entry : txn_.list(registry_.bucketOf(*r), r->namespaced ? ns : "")) out.push_back(entry->json());
+    return out;
   };
   return request;
 }
