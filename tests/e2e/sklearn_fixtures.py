@@ -82,6 +82,9 @@ def cases():
     yield from linear_cases()
     yield from tree_cases()
     yield from pipeline_cases()
+    yield from other_cases()
+    yield from preprocessing_cases()
+    yield from meta_cases()
 
 
 def linear_cases():
@@ -166,12 +169,112 @@ def pipeline_cases():
     yield "labels-int8", "iris-int8", RandomForestClassifier(5, random_state=0)
 
 
+def other_cases():
+    import sklearn.cluster as cl
+    import sklearn.decomposition as de
+    import sklearn.ensemble as en
+    import sklearn.naive_bayes as nb
+    import sklearn.neural_network as nn
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    yield "gaussian-nb", "iris", nb.GaussianNB()
+    yield "gaussian-nb-wine", "wine", nb.GaussianNB()
+    yield "multinomial-nb", "digits-positive", nb.MultinomialNB()
+    yield "complement-nb", "digits-positive", nb.ComplementNB()
+    yield "bernoulli-nb", "digits", nb.BernoulliNB(binarize=7.5)
+    for activation in ("relu", "tanh", "logistic", "identity"):
+        yield "mlp-" + activation, "iris", nn.MLPClassifier(hidden_layer_sizes=(12, 5), activation=activation, max_iter=60, random_state=0)
+    yield "mlp-binary", "breast_cancer", nn.MLPClassifier(hidden_layer_sizes=(8,), max_iter=40, random_state=0)
+    yield "mlp-regressor", "diabetes", nn.MLPRegressor(hidden_layer_sizes=(8, 8), max_iter=60, random_state=0)
+    yield "mlp-two-outputs", "diabetes-2", nn.MLPRegressor(hidden_layer_sizes=(8,), max_iter=60, random_state=0)
+    if VERSION >= (1, 7):
+        yield "mlp-poisson", "diabetes", nn.MLPRegressor(loss="poisson", hidden_layer_sizes=(4,), max_iter=20, random_state=0)
+    for data_set in ("iris", "wine", "breast_cancer"):
+        yield "hist-" + data_set, data_set, en.HistGradientBoostingClassifier(max_iter=20, random_state=0)
+    yield "hist-missing", "iris-missing", en.HistGradientBoostingClassifier(max_iter=10, random_state=0)
+    yield "hist-text", "iris-text", en.HistGradientBoostingClassifier(max_iter=5, random_state=0)
+    for loss in ("squared_error", "absolute_error", "poisson"):
+        yield "hist-" + loss, "diabetes", en.HistGradientBoostingRegressor(loss=loss, max_iter=20, random_state=0)
+    if VERSION >= (1, 3):
+        yield "hist-gamma", "diabetes", en.HistGradientBoostingRegressor(loss="gamma", max_iter=10, random_state=0)
+    yield "isolation", "wine", en.IsolationForest(n_estimators=30, random_state=0)
+    yield "isolation-contamination", "iris", en.IsolationForest(n_estimators=20, max_samples=64, contamination=0.1, random_state=0)
+    yield "kmeans", "iris", cl.KMeans(3, n_init=2, random_state=0)
+    yield "mini-batch-kmeans", "wine", cl.MiniBatchKMeans(4, n_init=2, random_state=0)
+    yield "pca", "wine", de.PCA(5)
+    yield "pca-whiten", "wine", de.PCA(5, whiten=True)
+    yield "incremental-pca", "iris", de.IncrementalPCA(2)
+    yield "truncated-svd", "wine", de.TruncatedSVD(3, random_state=0)
+    yield "dummy-classifier", "iris", DummyClassifier()
+    yield "dummy-regressor", "diabetes-2", DummyRegressor()
+
+
+def preprocessing_cases():
+    import sklearn.preprocessing as pp
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_selection import SelectKBest, VarianceThreshold
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import FeatureUnion, make_pipeline
+    from sklearn.decomposition import PCA
+    for strategy in ("mean", "median", "most_frequent", "constant"):
+        yield "imputer-" + strategy, "iris-missing", SimpleImputer(strategy=strategy)
+    yield "imputer-pipeline", "iris-missing", make_pipeline(SimpleImputer(), pp.StandardScaler(), LogisticRegression())
+    yield "one-hot", "iris-coarse", pp.OneHotEncoder(handle_unknown="ignore")
+    yield "one-hot-drop", "iris-coarse", pp.OneHotEncoder(drop="first", handle_unknown="ignore")
+    yield "ordinal", "iris-coarse", pp.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    for norm in ("l1", "l2", "max"):
+        yield "normalizer-" + norm, "iris", pp.Normalizer(norm)
+    yield "binarizer", "wine", pp.Binarizer(threshold=2.0)
+    yield "polynomial", "iris", pp.PolynomialFeatures(3)
+    yield "polynomial-interaction", "iris", pp.PolynomialFeatures(2, interaction_only=True, include_bias=False)
+    yield "function-none", "iris", pp.FunctionTransformer()
+    yield "function-log1p", "digits-positive", pp.FunctionTransformer(np.log1p)
+    yield "variance-threshold", "digits", VarianceThreshold(1.0)
+    yield "select-k-best", "wine", SelectKBest(k=5)
+    yield "union", "wine", FeatureUnion([("pca", PCA(2)), ("scale", pp.StandardScaler())], transformer_weights={"pca": 2.0})
+    yield "columns", "iris-coarse", ColumnTransformer(
+        [("scale", pp.StandardScaler(), [0, 1]), ("hot", pp.OneHotEncoder(handle_unknown="ignore"), [2]), ("keep", "passthrough", slice(3, 4))])
+    yield "columns-rest", "wine", make_pipeline(
+        ColumnTransformer([("scale", pp.StandardScaler(), [0, 3, 5]), ("gone", "drop", [1])], remainder=pp.MinMaxScaler()), LogisticRegression())
+    yield "columns-mask", "iris", ColumnTransformer([("scale", pp.StandardScaler(), [True, False, True, False])], remainder="passthrough")
+
+
+def meta_cases():
+    import sklearn.ensemble as en
+    import sklearn.linear_model as lm
+    import sklearn.model_selection as ms
+    import sklearn.preprocessing as pp
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import SVC, LinearSVC
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+    three = [("lr", lm.LogisticRegression(max_iter=500)), ("tree", DecisionTreeClassifier(max_depth=2)), ("nb", GaussianNB())]
+    yield "voting-hard", "iris-text", en.VotingClassifier(three)
+    yield "voting-soft", "iris-text", en.VotingClassifier(three, voting="soft", weights=[1, 2, 1])
+    yield "voting-drop", "iris", en.VotingClassifier(three + [("gone", "drop")], voting="soft", weights=[2, 1, 1, 9])
+    yield "voting-regressor", "diabetes", en.VotingRegressor([("a", lm.Ridge()), ("b", DecisionTreeRegressor(max_depth=3))], weights=[1, 3])
+    yield "bagging", "iris", en.BaggingClassifier(n_estimators=5, random_state=0)
+    yield "bagging-columns", "wine-text", en.BaggingClassifier(KNeighborsClassifier(), n_estimators=5, max_features=0.5, random_state=0)
+    yield "bagging-svc", "iris", en.BaggingClassifier(LinearSVC(), n_estimators=4, random_state=0)
+    yield "bagging-regressor", "diabetes", en.BaggingRegressor(n_estimators=5, max_features=0.6, random_state=0)
+    yield "grid", "iris", ms.GridSearchCV(make_pipeline(pp.StandardScaler(), SVC()), {"svc__C": [0.1, 1]}, cv=3)
+    yield "grid-scoring", "breast_cancer", ms.GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [2, 3]}, scoring="f1",
+                                                           cv=ms.StratifiedKFold(3))
+    from scipy.stats import uniform
+    yield "random-search", "diabetes", ms.RandomizedSearchCV(lm.Ridge(), {"alpha": uniform(0.1, 1)}, n_iter=3, random_state=0)
+
+
 def variant(name):
     """A data set whose labels or rows are changed: iris-text, diabetes-2 (two outputs), iris-missing …"""
     base, _, kind = name.partition("-")
     x, y, asked = data(base)
     if kind == "text":
         y = np.array(["setosa", "versicolor", "virginica é"])[y]
+    elif kind == "positive":
+        asked = np.abs(asked)
+    elif kind == "coarse":
+        x, asked = np.round(x), np.round(asked)
     elif kind == "object":
         y = np.array(["a", "bb", "ccc"], dtype=object)[y]
     elif kind == "bool":

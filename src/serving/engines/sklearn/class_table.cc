@@ -37,7 +37,29 @@ constexpr Family kFamilies[] = {
     // scalers.cc
     {"StandardScaler", loadScaler}, {"MinMaxScaler", loadScaler}, {"MaxAbsScaler", loadScaler}, {"RobustScaler", loadScaler},
     // pipeline.cc
-    {"Pipeline", loadPipeline},
+    {"Pipeline", loadPipeline}, {"GridSearchCV", loadSearch}, {"RandomizedSearchCV", loadSearch},
+    {"HalvingGridSearchCV", loadSearch}, {"HalvingRandomSearchCV", loadSearch},
+    // naive_bayes.cc
+    {"GaussianNB", loadGaussianNaiveBayes}, {"MultinomialNB", loadDiscreteNaiveBayes}, {"ComplementNB", loadDiscreteNaiveBayes},
+    {"BernoulliNB", loadDiscreteNaiveBayes},
+    // network.cc
+    {"MLPClassifier", loadNetwork}, {"MLPRegressor", loadNetwork},
+    // hist_boosting.cc
+    {"HistGradientBoostingClassifier", loadHistBoosting}, {"HistGradientBoostingRegressor", loadHistBoosting},
+    // projections.cc
+    {"PCA", loadProjection}, {"IncrementalPCA", loadProjection}, {"TruncatedSVD", loadProjection}, {"KMeans", loadCentres},
+    {"MiniBatchKMeans", loadCentres},
+    // isolation.cc
+    {"IsolationForest", loadIsolationForest},
+    // preprocessing.cc
+    {"SimpleImputer", loadImputer}, {"OneHotEncoder", loadEncoder}, {"OrdinalEncoder", loadEncoder}, {"Normalizer", loadNormalizer},
+    {"Binarizer", loadBinarizer}, {"FunctionTransformer", loadFunctionTransformer}, {"VarianceThreshold", loadVarianceThreshold},
+    {"SelectKBest", loadSelectKBest}, {"PolynomialFeatures", loadPolynomialFeatures},
+    // compose.cc
+    {"ColumnTransformer", loadColumnTransformer}, {"FeatureUnion", loadFeatureUnion},
+    // meta.cc
+    {"VotingClassifier", loadCommittee}, {"VotingRegressor", loadCommittee}, {"BaggingClassifier", loadCommittee},
+    {"BaggingRegressor", loadCommittee},
 };
 
 using pickle::Role;
@@ -93,7 +115,24 @@ constexpr pickle::KnownName kInside[] = {
     {"_loss", "__pyx_unpickle_CyPinballLoss", Role::PyxUnpickle},
     {"sklearn", "__pyx_unpickle_Regression", Role::PyxUnpickle},
     {"sklearn", "__pyx_unpickle_Classification", Role::PyxUnpickle}, {"sklearn", "newObj", Role::NewObject},
-    {"scipy", "csr_matrix"}, {"scipy", "csr_array"},
+    {"scipy", "csr_matrix"}, {"scipy", "csr_array"}, {"scipy", "rv_continuous_frozen"}, {"scipy", "uniform_gen"},
+    {"scipy", "reciprocal_gen"}, {"scipy", "randint_gen"}, {"scipy", "rv_discrete_frozen"}, {"scipy", "expon_gen"},
+    // what a parameter search keeps beside the model
+    {"sklearn", "_passthrough_scorer"}, {"sklearn", "_PassthroughScorer"}, {"sklearn", "_PredictScorer"}, {"sklearn", "_ProbaScorer"},
+    {"sklearn", "_ThresholdScorer"}, {"sklearn", "_Scorer"}, {"sklearn", "_MultimetricScorer"}, {"sklearn", "accuracy_score"},
+    {"sklearn", "balanced_accuracy_score"}, {"sklearn", "f1_score"}, {"sklearn", "precision_score"}, {"sklearn", "recall_score"},
+    {"sklearn", "roc_auc_score"}, {"sklearn", "log_loss"}, {"sklearn", "r2_score"}, {"sklearn", "mean_squared_error"},
+    {"sklearn", "root_mean_squared_error"}, {"sklearn", "mean_absolute_error"}, {"sklearn", "KFold"}, {"sklearn", "StratifiedKFold"},
+    {"sklearn", "RepeatedKFold"}, {"sklearn", "RepeatedStratifiedKFold"}, {"sklearn", "ShuffleSplit"},
+    {"sklearn", "StratifiedShuffleSplit"}, {"sklearn", "GroupKFold"}, {"sklearn", "TimeSeriesSplit"}, {"sklearn", "LeaveOneOut"},
+    {"sklearn", "f_classif"}, {"sklearn", "f_regression"}, {"sklearn", "chi2"}, {"sklearn", "mutual_info_classif"},
+    {"sklearn", "mutual_info_regression"}, {"sklearn", "_RemainderColsList"}, {"sklearn", "MetadataRequest"}, {"sklearn", "MethodMetadataRequest"},
+    // losses of HistGradientBoosting before 1.1
+    {"sklearn", "LeastSquares"}, {"sklearn", "LeastAbsoluteDeviation"}, {"sklearn", "Poisson"}, {"sklearn", "BinaryCrossEntropy"},
+    {"sklearn", "CategoricalCrossEntropy"},
+    // numpy's functions in a FunctionTransformer, known by name only
+    {"numpy", "log1p"}, {"numpy", "expm1"}, {"numpy", "log"}, {"numpy", "log2"}, {"numpy", "log10"}, {"numpy", "exp"},
+    {"numpy", "sqrt"}, {"numpy", "square"}, {"numpy", "absolute"}, {"numpy", "fabs"},
 };
 
 std::vector<pickle::KnownName> allNames() {

@@ -47,6 +47,25 @@ SLIPWAY_SKLEARN_BUILD(loadGradientBoosting);       // boosting.cc
 SLIPWAY_SKLEARN_BUILD(loadDummyClassifier);        // dummy.cc
 SLIPWAY_SKLEARN_BUILD(loadDummyRegressor);
 SLIPWAY_SKLEARN_BUILD(loadNeighbors);              // neighbors.cc
+SLIPWAY_SKLEARN_BUILD(loadSearch);                 // pipeline.cc
+SLIPWAY_SKLEARN_BUILD(loadGaussianNaiveBayes);     // naive_bayes.cc
+SLIPWAY_SKLEARN_BUILD(loadDiscreteNaiveBayes);
+SLIPWAY_SKLEARN_BUILD(loadNetwork);                // network.cc
+SLIPWAY_SKLEARN_BUILD(loadHistBoosting);           // hist_boosting.cc
+SLIPWAY_SKLEARN_BUILD(loadProjection);             // projections.cc
+SLIPWAY_SKLEARN_BUILD(loadCentres);
+SLIPWAY_SKLEARN_BUILD(loadIsolationForest);        // isolation.cc
+SLIPWAY_SKLEARN_BUILD(loadImputer);                // preprocessing.cc
+SLIPWAY_SKLEARN_BUILD(loadEncoder);
+SLIPWAY_SKLEARN_BUILD(loadNormalizer);
+SLIPWAY_SKLEARN_BUILD(loadBinarizer);
+SLIPWAY_SKLEARN_BUILD(loadFunctionTransformer);
+SLIPWAY_SKLEARN_BUILD(loadVarianceThreshold);
+SLIPWAY_SKLEARN_BUILD(loadSelectKBest);
+SLIPWAY_SKLEARN_BUILD(loadPolynomialFeatures);
+SLIPWAY_SKLEARN_BUILD(loadColumnTransformer);      // compose.cc
+SLIPWAY_SKLEARN_BUILD(loadFeatureUnion);
+SLIPWAY_SKLEARN_BUILD(loadCommittee);              // meta.cc
 #undef SLIPWAY_SKLEARN_BUILD
 
 }  // namespace slipway::sklearn

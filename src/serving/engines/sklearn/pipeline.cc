@@ -1,4 +1,4 @@
-// Pipeline: transformers in a row, then the estimator whose answer it gives.
+// Pipeline: transformers in a row, then the estimator whose answer it gives. And GridSearchCV and its kin, a pipeline of one.
 #include "serving/engines/sklearn/loader.h"
 
 namespace slipway::sklearn {
@@ -87,6 +87,17 @@ Result<EstimatorPtr> loadPipeline(const Fields& fields, Loader& loader) {
   // Each step checks for itself what it takes.
   facts.takesNan = facts.takesInfinity = true;
   return std::make_unique<Pipeline>(std::move(facts), std::move(steps), std::move(last));
+}
+
+// A parameter search answers with the best estimator it found, fitted again on all data (refit=True).
+Result<EstimatorPtr> loadSearch(const Fields& fields, Loader& loader) {
+  if (!fields.has("best_estimator_")) return fields.bad("best_estimator_", "missing: search again with refit=True");
+  SLIP_TRY(const pickle::Value* best, fields.get("best_estimator_"));
+  SLIP_TRY(auto made, loader.load(*best, fields.place() + ".best_estimator_"));
+  Facts facts = made->facts();
+  facts.className = std::string(fields.className());
+  facts.takesNan = facts.takesInfinity = true;  // the estimator checks for itself
+  return std::make_unique<Pipeline>(std::move(facts), std::vector<EstimatorPtr>(), std::move(made));
 }
 
 }  // namespace slipway::sklearn

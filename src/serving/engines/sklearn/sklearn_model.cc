@@ -66,23 +66,26 @@ bool SklearnModel::hasProba() const { return estimator_->facts().proba; }
 bool SklearnModel::hasDecision() const { return estimator_->facts().decisions > 0; }
 bool SklearnModel::canTransform() const { return estimator_->facts().transformed > 0; }
 
-Status SklearnModel::checkShape(std::span<const double> x, std::size_t rows) const {
+Result<Rows> SklearnModel::check(std::span<const double> x, std::size_t rows) const {
   const Facts& facts = estimator_->facts();
   if (rows == 0) {
     return fail(Code::Invalid, fmt::format("Found array with 0 sample(s) (shape=(0, {})) while a minimum of 1 is required by {}.",
                                            facts.features, facts.className));
   }
-  if (x.size() != rows * facts.features) {
+  // Old dummy estimators do not say how many features they saw: any number will do.
+  const std::size_t columns = facts.features != 0 ? facts.features : x.size() / rows;
+  if (x.size() != rows * columns || columns == 0) {
     return fail(Code::Invalid, fmt::format("X has {} features, but {} is expecting {} features as input.", x.size() / rows,
                                            facts.className, facts.features));
   }
-  return checkValues(facts, Rows{x.data(), rows, facts.features});
+  const Rows in{x.data(), rows, columns};
+  SLIP_CHECK(checkValues(facts, in));
+  return in;
 }
 
 Result<Labels> SklearnModel::predict(std::span<const double> x, std::size_t rows) const {
-  SLIP_CHECK(checkShape(x, rows));
+  SLIP_TRY(const Rows in, check(x, rows));
   const Facts& facts = estimator_->facts();
-  const Rows in{x.data(), rows, facts.features};
   Scratch scratch;
   if (facts.kind == ModelKind::Classifier) {
     std::int32_t* index = scratch.integers(rows);
@@ -104,36 +107,36 @@ Result<Labels> SklearnModel::predict(std::span<const double> x, std::size_t rows
 }
 
 Result<Table> SklearnModel::predictProba(std::span<const double> x, std::size_t rows) const {
-  SLIP_CHECK(checkShape(x, rows));
+  SLIP_TRY(const Rows in, check(x, rows));
   const Facts& facts = estimator_->facts();
   if (!facts.proba) return fail(Code::Unimplemented, fmt::format("'{}' object has no attribute 'predict_proba'", facts.className));
   Scratch scratch;
   Table out{std::vector<double>(rows * facts.classes.size()), facts.classes.size()};
-  SLIP_CHECK(estimator_->proba(Rows{x.data(), rows, facts.features}, out.values.data(), scratch));
+  SLIP_CHECK(estimator_->proba(in, out.values.data(), scratch));
   return out;
 }
 
 Result<Table> SklearnModel::decisionFunction(std::span<const double> x, std::size_t rows) const {
-  SLIP_CHECK(checkShape(x, rows));
+  SLIP_TRY(const Rows in, check(x, rows));
   const Facts& facts = estimator_->facts();
   if (facts.decisions == 0) {
     return fail(Code::Unimplemented, fmt::format("'{}' object has no attribute 'decision_function'", facts.className));
   }
   Scratch scratch;
   Table out{std::vector<double>(rows * facts.decisions), facts.decisions};
-  SLIP_CHECK(estimator_->decision(Rows{x.data(), rows, facts.features}, out.values.data(), scratch));
+  SLIP_CHECK(estimator_->decision(in, out.values.data(), scratch));
   return out;
 }
 
 Result<Table> SklearnModel::transform(std::span<const double> x, std::size_t rows) const {
-  SLIP_CHECK(checkShape(x, rows));
+  SLIP_TRY(const Rows in, check(x, rows));
   const Facts& facts = estimator_->facts();
   if (facts.transformed == 0) {
     return fail(Code::Unimplemented, fmt::format("'{}' object has no attribute 'transform'", facts.className));
   }
   Scratch scratch;
   Table out{std::vector<double>(rows * facts.transformed), facts.transformed};
-  SLIP_CHECK(estimator_->transform(Rows{x.data(), rows, facts.features}, out.values.data(), scratch));
+  SLIP_CHECK(estimator_->transform(in, out.values.data(), scratch));
   return out;
 }
 

@@ -40,6 +40,7 @@ struct Table {
 };
 
 class Estimator;  // estimator.h
+struct Rows;
 
 class SklearnModel {
  public:
@@ -49,7 +50,7 @@ class SklearnModel {
   ModelKind kind() const;
   const std::string& className() const;                  // "Pipeline"
   const std::string& version() const { return version_; }  // scikit-learn that wrote it, "1.2.1"; empty before 0.18
-  std::size_t features() const;                          // columns of x
+  std::size_t features() const;                          // columns of x; 0: the file does not say
   const std::vector<std::string>& featureNames() const;  // empty when it was trained without names
   const Labels& classes() const;                         // of a classifier; empty otherwise
   std::size_t outputs() const;                           // values that predict gives per row, 1 for classifiers
@@ -68,7 +69,7 @@ class SklearnModel {
   Result<Table> transform(std::span<const double> x, std::size_t rows) const;
 
  private:
-  Status checkShape(std::span<const double> x, std::size_t rows) const;
+  Result<Rows> check(std::span<const double> x, std::size_t rows) const;
   std::unique_ptr<const Estimator> estimator_;
   std::string version_;
 };
