@@ -1,6 +1,7 @@
 // Rules that kube-apiserver holds in code rather than in schemas. Each adds causes for one part of an object; fields of the
 // wrong JSON type have been refused before. Pure, thread-safe.
 #pragma once
+#include <set>
 #include <string>
 
 #include "objects/schema/findings.h"
@@ -17,7 +18,8 @@ void checkKindUpdate(const Resource& resource, const Json& before, const Json& a
 void checkLabels(const Json& labels, const std::string& field, Findings& findings);
 // A LabelSelector; `field` names it.
 void checkSelector(const Json& selector, const std::string& field, Findings& findings);
-void checkPodSpec(const Json& spec, const std::string& field, Findings& findings);
+// `claims`: volumes that come from elsewhere, a StatefulSet's volumeClaimTemplates.
+void checkPodSpec(const Json& spec, const std::string& field, const std::set<std::string>& claims, Findings& findings);
 void checkService(const Json& service, Findings& findings);
 
 }  // namespace slipway::schema

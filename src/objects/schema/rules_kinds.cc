@@ -24,7 +24,9 @@ void checkTemplate(const Json& spec, bool deployment, Findings& findings) {
     }
   }
   if (!at(pod, "spec").is_object()) return;
-  checkPodSpec(at(pod, "spec"), "spec.template.spec", findings);
+  std::set<std::string> claims;
+  for (const Json& claim : at(spec, "volumeClaimTemplates")) claims.insert(textAt(at(claim, "metadata"), "name"));
+  checkPodSpec(at(pod, "spec"), "spec.template.spec", claims, findings);
   if (const std::string policy = textAt(at(pod, "spec"), "restartPolicy", "Always"); policy != "Always") {
     findings.notSupported("spec.template.spec.restartPolicy", policy, {"Always"});
   }
@@ -71,7 +73,7 @@ void checkReplicas(const Json& object, Findings& findings) {
 }
 
 void checkPod(const Json& object, Findings& findings) {
-  if (at(object, "spec").is_object()) checkPodSpec(at(object, "spec"), "spec", findings);
+  if (at(object, "spec").is_object()) checkPodSpec(at(object, "spec"), "spec", {}, findings);
 }
 
 void checkData(const Json& object, const char* kind, Findings& findings) {

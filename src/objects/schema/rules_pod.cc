@@ -151,8 +151,9 @@ NameSet checkVolumes(const Json& spec, const std::string& field, Findings& findi
 
 }  // namespace
 
-void checkPodSpec(const Json& spec, const std::string& field, Findings& findings) {
-  const NameSet volumes = checkVolumes(spec, field, findings);
+void checkPodSpec(const Json& spec, const std::string& field, const NameSet& claims, Findings& findings) {
+  NameSet volumes = checkVolumes(spec, field, findings);
+  volumes.insert(claims.begin(), claims.end());
   NameSet seen;
   for (const char* list : {"initContainers", "containers"}) {
     const Json& containers = at(spec, list);
