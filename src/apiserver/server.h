@@ -11,12 +11,15 @@
 #include <memory>
 
 #include "apiserver/bootstrap.h"
+#include "apiserver/http/authenticator.h"
 #include "apiserver/local_client.h"
 #include "apiserver/registry.h"
 #include "base/scope.h"
+#include "kube/pod_streams.h"
 
 namespace slipway::apiserver {
 
+class ApiHandler;
 class GarbageCollector;
 class NamespaceLifecycle;
 
@@ -27,6 +30,10 @@ struct ApiServerOptions {
   BootstrapOptions bootstrap;
   std::string caPem;                       // published to namespaces as kube-root-ca.crt; empty: not
   std::size_t maxWatches = 10000;
+  std::vector<StaticToken> tokens;         // bearer tokens over HTTP; client certificates come with net::Peer
+  std::string accountKey;                  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
+  std::size_t maxBodyBytes = 3 << 20;      // of an HTTP request
+  std::size_t maxInflight = 400;           // HTTP requests at a time, watches and logs apart
 };
 
 class ApiServer {
@@ -41,11 +48,17 @@ class ApiServer {
   Task<void> stop();
   void cancel();  // as stop(), without waiting
 
+  // The HTTP surface, valid after start() and while this object lives.
+  net::Handler handler();
+  // Who answers pods/log; null: nobody. Must outlive its use.
+  void setPodStreams(kube::PodStreams* streams);
+
   LocalClient& client() { return *client_; }
   Registry& registry() { return *registry_; }
   bool idle() const;  // no garbage collection or namespace work is waiting
 
  private:
+  Task<Result<std::string>> accountKey();
   ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store);
 
   ApiServerOptions options_;
@@ -55,6 +68,8 @@ class ApiServer {
   std::unique_ptr<LocalClient> client_;
   std::unique_ptr<GarbageCollector> collector_;
   std::unique_ptr<NamespaceLifecycle> namespaces_;
+  std::unique_ptr<ApiHandler> http_;
+  kube::PodStreams* streams_ = nullptr;
   TaskScope scope_;
 };
 

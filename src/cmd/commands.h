@@ -9,6 +9,7 @@ class App;
 
 namespace slipway::cmd {
 
+void addApiServerCommand(CLI::App& app, int* exitCode);
 void addCompletionCommand(CLI::App& app, int* exitCode);
 void addGatewayCommand(CLI::App& app, int* exitCode);
 void addModelServerCommand(CLI::App& app, int* exitCode);

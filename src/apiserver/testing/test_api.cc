@@ -13,7 +13,9 @@ TestApi::TestApi(boost::asio::io_context& io, TestApiOptions options) : io_(io) 
   o.registry.clock = options.clock;
   o.bootstrap.namespaces = {"default", "kube-system", "kserve"};
   o.bootstrap.apiPort = 0;
-  o.bootstrap.roles = false;
+  o.bootstrap.roles = options.roles;
+  o.tokens = {{"admin-token", {"admin", "", {"system:masters"}}}, {"bob-token", {"bob", "", {"dev"}}}};
+  o.accountKey = "0123456789abcdef0123456789abcdef";
   auto server = ApiServer::open(io.get_executor(), std::move(o));
   if (!server) {
     std::fprintf(stderr, "TestApi: %s\n", server.error().message.c_str());
@@ -26,6 +28,17 @@ TestApi::TestApi(boost::asio::io_context& io, TestApiOptions options) : io_(io) 
     std::abort();
   }
   runUntil([this] { return server_->idle(); });  // default service accounts: later revisions are the test's own
+}
+
+net::Response TestApi::http(std::string method, std::string target, std::string body,
+                            std::vector<std::pair<std::string, std::string>> headers) {
+  net::Request request;
+  request.method = std::move(method);
+  request.target = std::move(target);
+  request.headers.set("Authorization", "Bearer admin-token");
+  for (const auto& [name, value] : headers) request.headers.set(name, value);
+  request.body = net::Body(std::move(body));
+  return await(server_->handler()(std::move(request)));
 }
 
 TestApi::~TestApi() {

@@ -19,6 +19,7 @@ struct TestApiOptions {
   std::vector<Admission> admissions;
   std::shared_ptr<Clock> clock;
   std::string path = ":memory:";
+  bool roles = false;                      // with the bootstrap cluster roles
 };
 
 class TestApi {
@@ -29,6 +30,9 @@ class TestApi {
   LocalClient& client() { return server_->client(); }
   Registry& registry() { return server_->registry(); }
   ApiServer& server() { return *server_; }
+
+  // One HTTP request of the administrator (token "admin-token") against the server's handler.
+  net::Response http(std::string method, std::string target, std::string body = "", std::vector<std::pair<std::string, std::string>> headers = {});
 
   // Runs the io_context until the task is done and returns its value.
   template <class T>

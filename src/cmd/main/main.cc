@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
   app.require_subcommand(1);
   int exitCode = 0;
+  slipway::cmd::addApiServerCommand(app, &exitCode);
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addModelServerCommand(app, &exitCode);
   slipway::cmd::addGatewayCommand(app, &exitCode);

@@ -1,0 +1,162 @@
+#include "apiserver/http/resource_routes.h"
+
+#include "apiserver/api_status.h"
+#include "apiserver/http/discovery.h"
+#include "apiserver/http/tables.h"
+#include "apiserver/http/watch_stream.h"
+
+namespace slipway::apiserver {
+namespace {
+
+using Form = Accepted::Form;
+
+Result<net::Response> notAcceptable() {
+  Json status = toStatus(Error{Code::BadRequest, "only the following media types are accepted: application/json", ""});
+  status["code"] = 406;
+  status["reason"] = "NotAcceptable";
+  return jsonResponse(406, dumpJson(status));
+}
+
+Result<std::size_t> limitOf(const net::Request& request) {
+  const auto text = request.queryValue("limit");
+  if (!text || text->empty()) return 0;
+  char* end = nullptr;
+  const long long value = std::strtoll(text->c_str(), &end, 10);
+  if (*end != '\0') return badRequest(fmt::format("limit: \"{}\" is not a number", *text));
+  return value < 0 ? 0 : static_cast<std::size_t>(value);
+}
+
+bool knowsSubresource(const Resource& r, const std::string& name) {
+  if (name.empty()) return true;
+  const auto all = subresourcesOf(r);
+  return std::any_of(all.begin(), all.end(), [&](const Subresource& s) { return s.name == name; });
+}
+
+}  // namespace
+
+Task<net::Response> ResourceRoutes::handle(Call call, const Resource* resource) {
+  if (!resource || !knowsSubresource(*resource, call.info.subresource)) co_return errorResponse(noSuchPath().value());
+  const bool needsNamespace = resource->namespaced && call.info.ns.empty() && (!call.info.name.empty() || call.info.verb == "create");
+  if (needsNamespace || (!resource->namespaced && !call.info.ns.empty() && call.info.resource != "namespaces")) {
+    co_return errorResponse(noSuchPath().value());
+  }
+  if (!resource->namespaced) call.info.ns.clear();
+  Result<net::Response> response = co_await route(call, *resource);
+  if (!response) co_return errorResponse(response.error());
+  co_return std::move(*response);
+}
+
+Task<Result<net::Response>> ResourceRoutes::route(Call& call, const Resource& resource) {
+  const std::string& verb = call.info.verb;
+  const std::string& sub = call.info.subresource;
+  if (sub == "log") return podLog(call, resource);
+  if (verb == "create" && sub == "eviction") return evict(call, resource);
+  if (verb == "create" && sub == "binding") return bind(call, resource);
+  if (verb == "create" && call.info.name.empty()) return create(call, resource);
+  if (verb == "update") return update(call, resource);
+  if (verb == "patch") return patch(call, resource);
+  if (verb == "delete" && sub.empty()) return remove(call, resource);
+  if (verb == "deletecollection") return removeCollection(call, resource);
+  return read(call, resource);
+}
+
+Task<Result<net::Response>> ResourceRoutes::read(Call& call, const Resource& resource) {
+  const std::string& verb = call.info.verb;
+  if (verb == "get") co_return get(call, resource);
+  if (verb == "list") co_return list(call, resource);
+  if (verb == "watch") co_return watch(call, resource);
+  co_return methodNotAllowed(call.request.method);
+}
+
+Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& call, const Resource& resource, const Entry& entry) const {
+  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+  std::string text = Registry::textFor(resource, entry);
+  if (call.accepted.form == Form::Object) return jsonResponse(status, std::move(text));
+  const Json object = Json::parse(text, nullptr, false);
+  if (call.accepted.form == Form::Metadata) return jsonResponse(status, dumpJson(metadataOf(object, call.accepted.version)));
+  const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""), clock_->wall()};
+  return jsonResponse(status, dumpJson(tableOf(request, {object}, Json{{"resourceVersion", std::to_string(entry.revision)}})));
+}
+
+Result<net::Response> ResourceRoutes::get(const Call& call, const Resource& resource) const {
+  if (call.info.subresource == "scale") {
+    SLIP_TRY(const Json scale, registry_.scale(resource, call.info.ns, call.info.name));
+    return jsonResponse(200, dumpJson(scale));
+  }
+  if (!call.info.subresource.empty() && call.info.subresource != "status") return methodNotAllowed("GET");
+  SLIP_TRY(const EntryPtr entry, registry_.get(resource, call.info.ns, call.info.name));
+  return objectResponse(200, call, resource, *entry);
+}
+
+Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& resource) const {
+  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+  ListQuery query;
+  query.ns = call.info.ns;
+  query.labelSelector = call.request.queryValue("labelSelector").value_or("");
+  query.fieldSelector = call.request.queryValue("fieldSelector").value_or("");
+  query.continueToken = call.request.queryValue("continue").value_or("");
+  SLIP_TRY(query.limit, limitOf(call.request));
+  Result<ListPage> page = registry_.list(resource, query);
+  if (!page && page.error().code == Code::BadRequest && page.error().detail.empty()) {
+    const std::string gvr = resource.group + "/" + resource.version + ", Resource=" + resource.plural;
+    return badRequest(fmt::format("Unable to find \"{}\" that match label selector \"{}\", field selector \"{}\": {}", gvr, query.labelSelector,
+                                  query.fieldSelector, page.error().message));
+  }
+  if (!page) return fail(page.error());
+  Json meta{{"resourceVersion", std::to_string(page->revision)}};
+  if (!page->continueToken.empty()) {
+    meta["continue"] = page->continueToken;
+    meta["remainingItemCount"] = page->remaining;
+  }
+  if (call.accepted.form == Form::Table) {
+    std::vector<Json> objects;
+    objects.reserve(page->entries.size());
+    for (const EntryPtr& e : page->entries) objects.push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
+    const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""), clock_->wall()};
+    return jsonResponse(200, dumpJson(tableOf(request, objects, std::move(meta))));
+  }
+  const bool partial = call.accepted.form == Form::Metadata;
+  std::string body = "{\"apiVersion\":\"" + (partial ? "meta.k8s.io/" + call.accepted.version : resource.apiVersion()) + "\",\"items\":[";
+  for (std::size_t i = 0; i < page->entries.size(); ++i) {
+    if (i > 0) body += ',';
+    std::string text = Registry::textFor(resource, *page->entries[i]);
+    body += partial ? dumpJson(metadataOf(Json::parse(text, nullptr, false), call.accepted.version)) : std::move(text);
+  }
+  body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) + "List\",\"metadata\":" + dumpJson(meta) + "}";
+  return jsonResponse(200, std::move(body));
+}
+
+Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& resource) {
+  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+  const net::Request& r = call.request;
+  WatchQuery query;
+  query.ns = call.info.ns;
+  query.labelSelector = r.queryValue("labelSelector").value_or("");
+  query.fieldSelector = r.queryValue("fieldSelector").value_or("");
+  if (!call.info.name.empty()) query.fieldSelector += (query.fieldSelector.empty() ? "" : ",") + ("metadata.name=" + call.info.name);
+  query.resourceVersion = r.queryValue("resourceVersion").value_or("");
+  query.bookmarks = queryFlag(r, "allowWatchBookmarks");
+  query.sendInitialEvents = queryFlag(r, "sendInitialEvents");
+  if (query.sendInitialEvents && r.queryValue("resourceVersionMatch").value_or("") != "NotOlderThan") {
+    Resource options;
+    options.group = "meta.k8s.io";
+    options.kind = "ListOptions";
+    return invalid(options, "", {{"FieldValueForbidden", "resourceVersionMatch",
+                                  "Forbidden: resourceVersionMatch must be set to NotOlderThan when sendInitialEvents is set"}});
+  }
+  SLIP_TRY(auto watch, registry_.watch(resource, query));
+  WatchStreamOptions options;
+  options.resource = &resource;
+  options.accepted = call.accepted;
+  options.includeObject = r.queryValue("includeObject").value_or("");
+  options.bookmarks = query.bookmarks;
+  options.clock = clock_;
+  if (const auto seconds = r.queryValue("timeoutSeconds"); seconds && std::atoll(seconds->c_str()) > 0) {
+    options.timeout = std::chrono::seconds(std::atoll(seconds->c_str()));
+  }
+  net::Response response = jsonResponse(200, "");
+  response.body = net::Body(makeWatchStream(std::move(watch), std::move(options)));
+  return response;
+}
+
+}  // namespace slipway::apiserver

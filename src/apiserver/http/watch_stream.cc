@@ -1,0 +1,108 @@
+#include "apiserver/http/watch_stream.h"
+
+#include "apiserver/api_status.h"
+#include "apiserver/http/tables.h"
+
+namespace slipway::apiserver {
+namespace {
+
+constexpr std::chrono::seconds kBookmarkEvery{60};
+using Type = kube::WatchEvent::Type;
+
+const char* typeName(Type type) {
+  switch (type) {
+    case Type::Added: return "ADDED";
+    case Type::Modified: return "MODIFIED";
+    case Type::Deleted: return "DELETED";
+    case Type::Bookmark: return "BOOKMARK";
+  }
+  return "ERROR";
+}
+
+class WatchStream final : public net::BodyReader {
+ public:
+  WatchStream(std::unique_ptr<ObjectWatch> watch, WatchStreamOptions options) : watch_(std::move(watch)), options_(std::move(options)) {
+    if (options_.timeout) end_ = std::chrono::steady_clock::now() + *options_.timeout;
+  }
+
+  Task<Result<std::string>> read() override {
+    if (finished_) co_return std::string();
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      if (end_ && now >= *end_) co_return std::string();
+      std::optional<TimePoint> deadline = end_;
+      if (options_.bookmarks) deadline = std::min(now + kBookmarkEvery, end_.value_or(TimePoint::max()));
+      Result<std::vector<WatchItem>> items = co_await watch_->next(deadline);
+      if (!items) {
+        finished_ = true;
+        co_return event("ERROR", dumpJson(toStatus(items.error())));
+      }
+      if (!items->empty()) co_return render(*items);
+      // Nothing came: the time is up, a bookmark is due, or the server stops.
+      const auto later = std::chrono::steady_clock::now();
+      if (!deadline || later < *deadline) co_return std::string();
+      if (options_.bookmarks) {
+        const bool last = end_ && later >= *end_;
+        finished_ = last;
+        co_return bookmark(watch_->revision(), false);
+      }
+    }
+  }
+
+ private:
+  static std::string event(const char* type, std::string object) {
+    return std::string("{\"type\":\"") + type + "\",\"object\":" + object + "}\n";
+  }
+
+  std::string bookmark(std::uint64_t revision, bool initialEnd) {
+    Json object{{"kind", options_.resource->kind},
+                {"apiVersion", options_.resource->apiVersion()},
+                {"metadata", {{"resourceVersion", std::to_string(revision)}, {"creationTimestamp", nullptr}}}};
+    if (initialEnd) object["metadata"]["annotations"] = {{"k8s.io/initial-events-end", "true"}};
+    if (options_.accepted.form == Accepted::Form::Table) object = table({}, std::move(object["metadata"]));
+    return event("BOOKMARK", dumpJson(object));
+  }
+
+  Json table(const std::vector<Json>& objects, Json meta) {
+    const TableRequest request{options_.resource, options_.accepted.version, options_.includeObject, options_.clock->wall()};
+    meta.erase("creationTimestamp");
+    Json out = tableOf(request, objects, std::move(meta), !columnsSent_);
+    columnsSent_ = true;
+    return out;
+  }
+
+  std::string render(const std::vector<WatchItem>& items) {
+    std::string out;
+    for (const WatchItem& item : items) {
+      if (!item.entry) out += bookmark(item.revision, item.initialEnd);
+      else out += event(typeName(item.type), objectText(item));
+    }
+    return out;
+  }
+
+  std::string objectText(const WatchItem& item) {
+    const bool plain = options_.accepted.form == Accepted::Form::Object;
+    std::string text = Registry::textFor(*options_.resource, *item.entry);
+    if (plain && item.revision == item.entry->revision) return text;
+    Json object = Json::parse(text, nullptr, false);
+    object["metadata"]["resourceVersion"] = std::to_string(item.revision);
+    if (plain) return dumpJson(object);
+    if (options_.accepted.form == Accepted::Form::Metadata) return dumpJson(metadataOf(object, options_.accepted.version));
+    Json meta{{"resourceVersion", std::to_string(item.revision)}};
+    return dumpJson(table({std::move(object)}, std::move(meta)));
+  }
+
+  std::unique_ptr<ObjectWatch> watch_;
+  WatchStreamOptions options_;
+  std::optional<TimePoint> end_;
+  bool columnsSent_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<net::BodyReader> makeWatchStream(std::unique_ptr<ObjectWatch> watch, WatchStreamOptions options) {
+  return std::make_unique<WatchStream>(std::move(watch), std::move(options));
+}
+
+}  // namespace slipway::apiserver
