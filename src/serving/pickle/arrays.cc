@@ -64,7 +64,8 @@ void Machine::buildDtype(Value* target, const Value* state) {
   for (const Value* name : names->items) {
     const Value* entry = fields->find(name->text);
     const Value* at = item(entry, 1);
-    if (!item(entry, 0)->is(Kind::Dtype) || !at->is(Kind::Int) || at->integer < 0) return void(fault("a damaged record dtype"));
+    if (!item(entry, 0)->is(Kind::Dtype) || !at->is(Kind::Int) || at->integer < 0)
+      return void(fault("a damaged record dtype"));
     const Dtype& inner = *item(entry, 0)->dtype;
     const auto offset = static_cast<std::size_t>(at->integer);
     if (!inner.fields.empty() || offset > type.itemSize || inner.itemSize > type.itemSize - offset) {
@@ -109,7 +110,8 @@ void Machine::setData(Array& array, std::string_view data) {
   if (__builtin_mul_overflow(array.size, array.type.itemSize, &need) || need != data.size()) {
     array.size = 0;
     array.shape = {0};
-    return void(fault(fmt::format("an array of {} bytes whose shape and dtype ({}) do not fit", data.size(), array.type.name())));
+    return void(
+        fault(fmt::format("an array of {} bytes whose shape and dtype ({}) do not fit", data.size(), array.type.name())));
   }
   array.data = data;
 }
@@ -125,7 +127,8 @@ void Machine::buildArray(Value* target, Value* state) {
   array.fortran = item(state, first + 2)->integer != 0 && !item(state, first + 2)->isNone();
   if (!setShape(array, item(state, first))) return;
   if (array.type.kind == 'O') {
-    if (!data->is(Kind::List) || data->items.size() != array.size) return void(fault("an object array whose list does not fit"));
+    if (!data->is(Kind::List) || data->items.size() != array.size)
+      return void(fault("an object array whose list does not fit"));
     budget_.bytes += data->items.size() * sizeof(Value*);
     array.objects = data->items;
   } else {

@@ -17,9 +17,10 @@ void Machine::global(std::string_view module, std::string_view name) {
   const KnownName* known = classes_.find(module, name);
   if (known == nullptr) {
     // No byte position: the line names the class, which is all a user can act on.
-    error_ = Error{Code::Forbidden, fmt::format("class \"{}.{}\" is not in the list of classes this server reads ({}): the file "
-                                                "was not executed",
-                                                printable(module), printable(name), classes_.description())};
+    error_ =
+        Error{Code::Forbidden, fmt::format("class \"{}.{}\" is not in the list of classes this server reads ({}): the file "
+                                           "was not executed",
+                                           printable(module), printable(name), classes_.description())};
     return;
   }
   Value* v = make(Kind::Name);
@@ -74,7 +75,8 @@ Value* Machine::sequenceOf(Kind kind, const Value* args) {
   Value* v = make(kind);
   if (error_ || args->items.empty()) return v;
   const Value* from = args->items[0];
-  if (from->is(Kind::Dict) || (from->items.empty() && from->is(Kind::Text))) return fault("a sequence made of " + from->describe());
+  if (from->is(Kind::Dict) || (from->items.empty() && from->is(Kind::Text)))
+    return fault("a sequence made of " + from->describe());
   for (Value* item : from->items) append(v, item);
   return v;
 }
@@ -95,7 +97,8 @@ Value* Machine::dictOf(const Value* args) {
   return v;
 }
 
-// bytes(b''), bytearray(b''), bytearray('text', 'latin-1') and _codecs.encode('text', 'latin1'), as protocols 0 to 2 write bytes.
+// bytes(b''), bytearray(b''), bytearray('text', 'latin-1') and _codecs.encode('text', 'latin1'), as protocols 0 to 2 write
+// bytes.
 Value* Machine::bytesOf(const Value* args) {
   Value* v = make(Kind::Bytes);
   if (error_ || args->items.empty()) return v;

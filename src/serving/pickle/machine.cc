@@ -163,7 +163,8 @@ void Machine::put(std::uint64_t index) {
 }
 
 void Machine::get(std::uint64_t index) {
-  if (index >= memo_.size() || memo_[index] == nullptr) return void(fault(fmt::format("memo number {} was never set", index)));
+  if (index >= memo_.size() || memo_[index] == nullptr)
+    return void(fault(fmt::format("memo number {} was never set", index)));
   push(memo_[index]);
 }
 

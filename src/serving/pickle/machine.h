@@ -1,5 +1,5 @@
-// The pickle machine: stack, marks, memo and reader. Used by unpickler.cc and by itself for the pickles that joblib puts inside
-// a stream; use pickle::read. A fault is kept and stops the run; every operation is safe to call after one.
+// The pickle machine: stack, marks, memo and reader. Used by unpickler.cc and by itself for the pickles that joblib puts
+// inside a stream; use pickle::read. A fault is kept and stops the run; every operation is safe to call after one.
 #pragma once
 #include <charconv>
 #include <optional>

@@ -34,10 +34,11 @@ void addUtf8(std::string& out, std::uint32_t c) {
   } else if (c < 0x800) {
     out += {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
   } else if (c < 0x10000) {
-    out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+    out +=
+        {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
   } else {
-    out += {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
-            static_cast<char>(0x80 | (c & 0x3F))};
+    out += {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
+            static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
   }
 }
 
@@ -170,7 +171,8 @@ Result<std::vector<std::string>> texts(const Array& array) {
 
 Result<std::vector<double>> fieldReals(const Array& array, std::string_view name) {
   const Field* field = array.type.field(name);
-  if (field == nullptr || !isNumber(field->type)) return fail(Code::Invalid, "a record without field '" + std::string(name) + "'");
+  if (field == nullptr || !isNumber(field->type))
+    return fail(Code::Invalid, "a record without field '" + std::string(name) + "'");
   std::vector<double> out;
   out.reserve(array.size);
   forEach(array, field->offset, [&](const char* p) { out.push_back(realAt(p, field->type)); });
@@ -179,7 +181,8 @@ Result<std::vector<double>> fieldReals(const Array& array, std::string_view name
 
 Result<std::vector<std::int64_t>> fieldIntegers(const Array& array, std::string_view name) {
   const Field* field = array.type.field(name);
-  if (field == nullptr || !isNumber(field->type)) return fail(Code::Invalid, "a record without field '" + std::string(name) + "'");
+  if (field == nullptr || !isNumber(field->type))
+    return fail(Code::Invalid, "a record without field '" + std::string(name) + "'");
   std::vector<std::int64_t> out;
   out.reserve(array.size);
   forEach(array, field->offset, [&](const char* p) { out.push_back(integerAt(p, field->type)); });

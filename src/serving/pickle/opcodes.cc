@@ -53,7 +53,8 @@ std::string decodeRawUnicode(std::string_view text) {
     } else if (c < 0x800) {
       out += {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
     } else if (c < 0x10000) {
-      out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+      out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+              static_cast<char>(0x80 | (c & 0x3F))};
     } else {
       out += {static_cast<char>(0xF0 | (c >> 18 & 7)), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
               static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
@@ -115,7 +116,9 @@ bool Machine::textLines(unsigned char op) {
       return true;
     }
     case 'P':
-    case 'Q': fault("a persistent id, which points outside the file: save the model with joblib.dump or pickle.dump"); return true;
+    case 'Q':
+      fault("a persistent id, which points outside the file: save the model with joblib.dump or pickle.dump");
+      return true;
     case 0x82:
     case 0x83:
     case 0x84: fault("an extension code (copyreg.add_extension), which only its own program can read"); return true;

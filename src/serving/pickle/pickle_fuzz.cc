@@ -4,7 +4,8 @@
 #include "serving/pickle/unpickler.h"
 
 namespace {
-constexpr slipway::pickle::KnownName kNames[] = {{"sklearn", "LogisticRegression"}, {"sklearn", "Tree"}, {"sklearn", "StandardScaler"}};
+constexpr slipway::pickle::KnownName kNames[] = {
+    {"sklearn", "LogisticRegression"}, {"sklearn", "Tree"}, {"sklearn", "StandardScaler"}};
 
 void readArrays(const slipway::pickle::Value& value, int depth) {
   using slipway::pickle::Kind;

@@ -28,8 +28,10 @@ class Sink {
       return fail(Code::TooLarge, fmt::format("unpacks to more than {} bytes (limit unpackedBytes)", limits_.unpackedBytes));
     }
     if (total > kRatioFloor && total / limits_.expansion > stored_) {
-      return fail(Code::TooLarge, fmt::format("{} bytes of {} unpack to more than {} times as much (limit expansion): a decompression "
-                                              "bomb?", stored_, format_, limits_.expansion));
+      return fail(Code::TooLarge,
+                  fmt::format("{} bytes of {} unpack to more than {} times as much (limit expansion): a decompression "
+                              "bomb?",
+                              stored_, format_, limits_.expansion));
     }
     out_.append(data, count);
     return {};
@@ -88,7 +90,8 @@ Result<std::string> bunzipAll(std::string_view in, Sink sink) {
     z.avail_out = static_cast<unsigned>(buffer.size());
     const int rc = BZ2_bzDecompress(&z);
     const std::size_t made = buffer.size() - z.avail_out;
-    if ((rc != BZ_OK && rc != BZ_STREAM_END) || (rc == BZ_OK && made == 0 && z.avail_in == 0 && fed == in.size())) return sink.damaged();
+    if ((rc != BZ_OK && rc != BZ_STREAM_END) || (rc == BZ_OK && made == 0 && z.avail_in == 0 && fed == in.size()))
+      return sink.damaged();
     SLIP_CHECK(sink.add(buffer.data(), made));
     if (rc == BZ_STREAM_END) return sink.take();
   }
@@ -161,7 +164,8 @@ Status refuseKnownOthers(std::string_view bytes) {
   if (starts(bytes, "PK\x03\x04")) {
     return fail(Code::Invalid, "a zip archive (skops?) instead of a pickle: save the model with joblib.dump or pickle.dump");
   }
-  if (starts(bytes, "ZF")) return fail(Code::Invalid, "written by joblib older than 0.10: load and save it again with a newer joblib");
+  if (starts(bytes, "ZF"))
+    return fail(Code::Invalid, "written by joblib older than 0.10: load and save it again with a newer joblib");
   return {};
 }
 
@@ -171,7 +175,8 @@ Result<std::string> readModelFile(const std::string& path, const Limits& limits)
   std::error_code ec;
   const auto size = std::filesystem::file_size(path, ec);
   if (ec == std::errc::no_such_file_or_directory) return fail(Code::NotFound, "no such file");
-  if (ec == std::errc::is_a_directory || std::filesystem::is_directory(path)) return fail(Code::Invalid, "a folder, not a file");
+  if (ec == std::errc::is_a_directory || std::filesystem::is_directory(path))
+    return fail(Code::Invalid, "a folder, not a file");
   if (ec) return fail(ec == std::errc::permission_denied ? Code::Forbidden : Code::Internal, ec.message());
   if (size > limits.fileBytes) {
     return fail(Code::TooLarge, fmt::format("{} bytes; at most {} are read (limit fileBytes)", size, limits.fileBytes));
@@ -186,7 +191,8 @@ Result<std::string> readModelFile(const std::string& path, const Limits& limits)
 
 Result<std::string> unpack(std::string bytes, const Limits& limits) {
   if (bytes.size() > limits.fileBytes) {
-    return fail(Code::TooLarge, fmt::format("{} bytes; at most {} are read (limit fileBytes)", bytes.size(), limits.fileBytes));
+    return fail(Code::TooLarge,
+                fmt::format("{} bytes; at most {} are read (limit fileBytes)", bytes.size(), limits.fileBytes));
   }
   const auto sink = [&](const char* format) { return Sink(bytes.size(), limits, format); };
   if (isZlib(bytes)) return inflateAll(bytes, sink("zlib"));

@@ -1,5 +1,5 @@
-// The bytes of a model file, decompressed. joblib compresses with zlib, gzip, bz2, xz, lzma or lz4 (zstd with an add-on); which
-// one is told by the first bytes, never by the file's name.
+// The bytes of a model file, decompressed. joblib compresses with zlib, gzip, bz2, xz, lzma or lz4 (zstd with an add-on);
+// which one is told by the first bytes, never by the file's name.
 //
 //   SLIP_TRY(auto bytes, pickle::readModelFile("model.joblib", limits));
 #pragma once

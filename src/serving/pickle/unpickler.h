@@ -14,8 +14,8 @@
 
 namespace slipway::pickle {
 
-// `bytes` are already decompressed (see unpack.h). Errors: Invalid for damaged bytes ("byte 120: …"), Forbidden for a name that
-// is not in the list, TooLarge for a passed limit.
+// `bytes` are already decompressed (see unpack.h). Errors: Invalid for damaged bytes ("byte 120: …"), Forbidden for a name
+// that is not in the list, TooLarge for a passed limit.
 Result<std::unique_ptr<const Document>> read(std::string bytes, const ClassList& classes, const Limits& limits);
 
 }  // namespace slipway::pickle

@@ -101,7 +101,8 @@ TEST(Unpickler, RefusesAnUnknownClassByNameAndRunsNothing) {
   ASSERT_FALSE(document);
   EXPECT_EQ(document.error().code, Code::Forbidden);
   EXPECT_EQ(document.error().message,
-            "class \"posix.system\" is not in the list of classes this server reads (two test classes): the file was not executed");
+            "class \"posix.system\" is not in the list of classes this server reads (two test classes): the file was not "
+            "executed");
   EXPECT_NE(errorOf("cos\nsystem\n(S'true'\ntR.").find("class \"os.system\" is not in the list"), std::string::npos);
   EXPECT_NE(errorOf(corpus("eval")).find("class \"builtins.eval\""), std::string::npos);
   EXPECT_NE(errorOf("cos\nsys\x01tem\n.").find("\"os.sys?tem\""), std::string::npos);
@@ -158,7 +159,8 @@ TEST(Unpack, RefusesBombsAndOversizedFiles) {
 }
 
 TEST(Unpack, SaysWhenTheFileIsSomethingElse) {
-  EXPECT_NE(unpack("version https://git-lfs.github.com/spec/v1\n", {}).error().message.find("git lfs pull"), std::string::npos);
+  EXPECT_NE(unpack("version https://git-lfs.github.com/spec/v1\n", {}).error().message.find("git lfs pull"),
+            std::string::npos);
   EXPECT_NE(unpack(corpus("html"), {}).error().message.find("HTML"), std::string::npos);
   EXPECT_NE(unpack("PK\x03\x04", {}).error().message.find("zip"), std::string::npos);
   std::string cut = corpus("joblib-xz");

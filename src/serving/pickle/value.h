@@ -1,6 +1,6 @@
-// What a pickle says, as inert data: nothing here can run. Values live in the Document that read them and point to each other
-// (a pickle may hold cycles, so walk only along attributes you know). Text, bytes and array data are views into the file's
-// bytes, which the Document owns. Immutable after reading; any number of threads may read.
+// What a pickle says, as inert data: nothing here can run. Values live in the Document that read them and point to each
+// other (a pickle may hold cycles, so walk only along attributes you know). Text, bytes and array data are views into the
+// file's bytes, which the Document owns. Immutable after reading; any number of threads may read.
 //
 //   const Value* coef = model.attribute("coef_");   // nullptr when the object has none
 #pragma once
@@ -38,17 +38,33 @@ struct Value;
 struct Array {
   Dtype type;
   std::vector<std::size_t> shape;
-  bool fortran = false;           // column-major data
-  std::string_view data;          // empty for object arrays
-  std::vector<Value*> objects;    // dtype O: the elements, in the order of `data`
-  std::size_t size = 1;           // number of elements
+  bool fortran = false;         // column-major data
+  std::string_view data;        // empty for object arrays
+  std::vector<Value*> objects;  // dtype O: the elements, in the order of `data`
+  std::size_t size = 1;         // number of elements
 
   std::size_t dim(std::size_t axis) const { return axis < shape.size() ? shape[axis] : 1; }
   // Position in `data` (in elements) of the element that is number `i` in row-major order.
   std::size_t position(std::size_t i) const;
 };
 
-enum class Kind : std::uint8_t { None, Bool, Int, BigInt, Float, Text, Bytes, List, Tuple, Dict, Set, Name, Object, Dtype, Array };
+enum class Kind : std::uint8_t {
+  None,
+  Bool,
+  Int,
+  BigInt,
+  Float,
+  Text,
+  Bytes,
+  List,
+  Tuple,
+  Dict,
+  Set,
+  Name,
+  Object,
+  Dtype,
+  Array
+};
 
 struct Value {
   Kind kind = Kind::None;
@@ -56,10 +72,10 @@ struct Value {
     std::int64_t integer = 0;  // Int, Bool (0 or 1)
     double real;               // Float
   };
-  std::string_view text;          // Text, Bytes; BigInt: little-endian two's complement
-  std::vector<Value*> items;      // List, Tuple, Set; Dict: key, value, key, value; Object: items it was given as a list or dict
+  std::string_view text;      // Text, Bytes; BigInt: little-endian two's complement
+  std::vector<Value*> items;  // List, Tuple, Set; Dict: key, value, key, value; Object: items it was given as a list or dict
   const KnownName* name = nullptr;  // Name, Object: its class
-  Value* args = nullptr;          // Object: constructor arguments (a Tuple) or nullptr
+  Value* args = nullptr;            // Object: constructor arguments (a Tuple) or nullptr
   union {
     Value* state = nullptr;  // Object: what __setstate__ would get, or nullptr
     Array* array;            // Array
@@ -68,10 +84,10 @@ struct Value {
 
   bool is(Kind k) const { return kind == k; }
   bool isNone() const { return kind == Kind::None; }
-  std::string_view className() const;                     // "LogisticRegression" for an Object or Name, else ""
-  const Value* find(std::string_view key) const;          // Dict: value of a text key; the last one wins
-  const Value* attribute(std::string_view key) const;     // Object: from its state
-  std::string describe() const;                           // "a list", "an object of class SVC", for messages
+  std::string_view className() const;                  // "LogisticRegression" for an Object or Name, else ""
+  const Value* find(std::string_view key) const;       // Dict: value of a text key; the last one wins
+  const Value* attribute(std::string_view key) const;  // Object: from its state
+  std::string describe() const;                        // "a list", "an object of class SVC", for messages
 };
 
 // Owns the values and the bytes they point into.

@@ -1,5 +1,5 @@
-// GradientBoostingClassifier and -Regressor. scikit-learn changed its loss classes in 1.4; what the start score is follows from
-// the class of the loss in the file, not from a version number.
+// GradientBoostingClassifier and -Regressor. scikit-learn changed its loss classes in 1.4; what the start score is follows
+// from the class of the loss in the file, not from a version number.
 #include <cmath>
 
 #include "serving/engines/sklearn/forest.h"
@@ -16,7 +16,11 @@ enum class Link { Identity, Logit, HalfLogit, LogProba, CentredLogProba };
 class GradientBoosting : public Estimator {
  public:
   GradientBoosting(Facts facts, Forest forest, EstimatorPtr start, Link link)
-      : Estimator(std::move(facts)), forest_(std::move(forest)), start_(std::move(start)), link_(link), scores_(scoreCount()) {}
+      : Estimator(std::move(facts)),
+        forest_(std::move(forest)),
+        start_(std::move(start)),
+        link_(link),
+        scores_(scoreCount()) {}
 
   void setEpsilon(double epsilon) { epsilon_ = epsilon; }
 
@@ -158,7 +162,8 @@ Result<EstimatorPtr> loadGradientBoosting(const Fields& fields, Loader& loader) 
   if (!init->is(pickle::Kind::Text)) {
     SLIP_TRY(start, loader.load(*init, fields.place() + ".init_"));
     const Facts& s = start->facts();
-    const bool fits = classifier ? s.proba && s.classes.size() == classes : s.predicts && s.outputs == 1 && s.classes.size() == 0;
+    const bool fits =
+        classifier ? s.proba && s.classes.size() == classes : s.predicts && s.outputs == 1 && s.classes.size() == 0;
     if (!fits) return fields.bad("init_", "its answers do not fit");
     if (s.features != 0 && s.features != facts.features) return fields.bad("init_", "its features do not fit");
   }

@@ -11,8 +11,8 @@ namespace {
 using pickle::Kind;
 
 struct Part {
-  EstimatorPtr transformer;           // null: the columns as they are
-  std::vector<std::size_t> columns;   // which it sees
+  EstimatorPtr transformer;          // null: the columns as they are
+  std::vector<std::size_t> columns;  // which it sees
   double weight = 1;
 
   std::size_t width() const { return transformer ? transformer->facts().transformed : columns.size(); }
@@ -129,7 +129,8 @@ Result<EstimatorPtr> finish(const Fields& fields, Facts facts, std::vector<Part>
 
 Result<EstimatorPtr> loadColumnTransformer(const Fields& fields, Loader& loader) {
   SLIP_TRY(Facts facts, readFacts(fields, ModelKind::Transformer));
-  if (facts.features == 0) facts.features = static_cast<std::size_t>(std::max<std::int64_t>(0, fields.integerOr("_n_features", 0)));
+  if (facts.features == 0)
+    facts.features = static_cast<std::size_t>(std::max<std::int64_t>(0, fields.integerOr("_n_features", 0)));
   SLIP_TRY(const pickle::Value* list, fields.get("transformers_"));
   std::vector<Part> parts;
   for (const pickle::Value* step : list->items) {

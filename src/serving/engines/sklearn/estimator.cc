@@ -23,19 +23,21 @@ Status checkValues(const Facts& facts, Rows x) {
   const std::size_t count = x.count * x.columns;
   for (std::size_t i = 0; i < count; ++i) {
     const double v = x.data[i];
-    if (std::abs(v) <= limit) [[likely]] continue;
+    if (std::abs(v) <= limit) [[likely]]
+      continue;
     const std::size_t row = i / x.columns;
     const std::size_t column = i % x.columns;
     if (std::isnan(v)) {
       if (facts.takesNan) continue;
-      return fail(Code::Invalid, fmt::format("Input X contains NaN. Row {}, column {}: {} does not accept missing values", row, column,
-                                             facts.className));
+      return fail(Code::Invalid, fmt::format("Input X contains NaN. Row {}, column {}: {} does not accept missing values",
+                                             row, column, facts.className));
     }
     if (facts.takesInfinity) continue;
     // float32 rounds to the nearest: only from half a step above its largest value on does a number become infinite.
     if (facts.narrows && !std::isinf(static_cast<float>(v))) continue;
-    return fail(Code::Invalid, fmt::format("Input X contains infinity or a value too large for dtype('{}'). Row {}, column {}: {}",
-                                           facts.narrows ? "float32" : "float64", row, column, v));
+    return fail(Code::Invalid,
+                fmt::format("Input X contains infinity or a value too large for dtype('{}'). Row {}, column {}: {}",
+                            facts.narrows ? "float32" : "float64", row, column, v));
   }
   return {};
 }

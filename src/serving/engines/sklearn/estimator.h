@@ -25,16 +25,16 @@ struct Facts {
   ModelKind kind = ModelKind::Transformer;
   std::size_t features = 0;
   std::vector<std::string> featureNames;
-  Labels classes;                          // classifiers
-  std::size_t outputs = 1;                 // columns of values()
-  std::size_t transformed = 0;             // columns of transform(); 0: none
-  std::size_t decisions = 0;               // columns of decision(); 0: none
+  Labels classes;               // classifiers
+  std::size_t outputs = 1;      // columns of values()
+  std::size_t transformed = 0;  // columns of transform(); 0: none
+  std::size_t decisions = 0;    // columns of decision(); 0: none
   bool predicts = false;
-  bool proba = false;                      // columns of proba(): classes.size()
+  bool proba = false;                        // columns of proba(): classes.size()
   LabelType valueType = LabelType::Float64;  // what predict() of a non-classifier answers in
   bool takesNan = false;
   bool takesInfinity = false;
-  bool narrows = false;                    // computes on float32(x): values beyond its range count as infinite
+  bool narrows = false;  // computes on float32(x): values beyond its range count as infinite
 };
 
 // Methods may assume that x.columns == features and that x was checked for NaN. They write to `out`, row by row.

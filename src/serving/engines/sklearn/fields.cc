@@ -108,7 +108,10 @@ LabelType integerType(const pickle::Dtype& type) {
 Result<Labels> objectLabels(const std::vector<Value*>& items) {
   Labels out;
   const Kind kind = items.empty() ? Kind::Text : items[0]->kind;
-  out.type = kind == Kind::Text ? LabelType::Text : kind == Kind::Bool ? LabelType::Bool : kind == Kind::Int ? LabelType::Int64 : LabelType::Float64;
+  out.type = kind == Kind::Text   ? LabelType::Text
+             : kind == Kind::Bool ? LabelType::Bool
+             : kind == Kind::Int  ? LabelType::Int64
+                                  : LabelType::Float64;
   for (const Value* v : items) {
     if (v->kind != kind) return fail(Code::Invalid, "labels of more than one type");
     switch (kind) {

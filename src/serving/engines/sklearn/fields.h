@@ -40,15 +40,15 @@ class Fields {
   double numberOr(std::string_view name, double fallback) const;
   std::int64_t integerOr(std::string_view name, std::int64_t fallback) const;
   bool flag(std::string_view name, bool fallback) const;
-  std::string textOr(std::string_view name, std::string fallback) const;  // fallback when absent or not text
-  Result<std::vector<double>> vector(std::string_view name) const;        // any shape, flattened
+  std::string textOr(std::string_view name, std::string fallback) const;              // fallback when absent or not text
+  Result<std::vector<double>> vector(std::string_view name) const;                    // any shape, flattened
   Result<std::vector<double>> vector(std::string_view name, std::size_t size) const;  // of exactly this size
-  Result<Matrix> matrix(std::string_view name) const;  // 2-d; 1-d counts as one row
+  Result<Matrix> matrix(std::string_view name) const;                                 // 2-d; 1-d counts as one row
   Result<Labels> labels(std::string_view name) const;
   Result<const pickle::Array*> array(std::string_view name) const;
 
-  tl::unexpected<Error> bad(std::string_view name, const std::string& why) const;          // Invalid
-  tl::unexpected<Error> unsupported(const std::string& what) const;                        // Unimplemented
+  tl::unexpected<Error> bad(std::string_view name, const std::string& why) const;  // Invalid
+  tl::unexpected<Error> unsupported(const std::string& what) const;                // Unimplemented
 
  private:
   const pickle::Value& object_;

@@ -1,5 +1,5 @@
-// Decision trees in the form that is walked at prediction: 16-byte nodes, both children side by side, float thresholds. Shared
-// by single trees, forests, gradient boosting and isolation forests.
+// Decision trees in the form that is walked at prediction: 16-byte nodes, both children side by side, float thresholds.
+// Shared by single trees, forests, gradient boosting and isolation forests.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -36,8 +36,8 @@ class Forest {
  private:
   struct Node {
     float threshold;
-    std::int32_t feature;   // < 0: a leaf
-    std::uint32_t child;    // left child, the right one follows; of a leaf: where its values start
+    std::int32_t feature;  // < 0: a leaf
+    std::uint32_t child;   // left child, the right one follows; of a leaf: where its values start
     std::uint32_t missingLeft;
   };
   std::vector<Node> nodes_;

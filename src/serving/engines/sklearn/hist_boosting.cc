@@ -1,5 +1,5 @@
-// HistGradientBoostingClassifier and -Regressor. Their trees compare doubles, unlike the others', and send a missing value where
-// the node says.
+// HistGradientBoostingClassifier and -Regressor. Their trees compare doubles, unlike the others', and send a missing value
+// where the node says.
 #include <cmath>
 
 #include "serving/engines/sklearn/loader.h"
@@ -21,8 +21,13 @@ enum class Inverse { Identity, Exp };  // from raw score to prediction of a regr
 
 class HistBoosting : public Estimator {
  public:
-  HistBoosting(Facts facts, std::vector<HistNode> nodes, std::vector<std::uint32_t> roots, std::vector<double> start, Inverse inverse)
-      : Estimator(std::move(facts)), nodes_(std::move(nodes)), roots_(std::move(roots)), start_(std::move(start)), inverse_(inverse) {}
+  HistBoosting(Facts facts, std::vector<HistNode> nodes, std::vector<std::uint32_t> roots, std::vector<double> start,
+               Inverse inverse)
+      : Estimator(std::move(facts)),
+        nodes_(std::move(nodes)),
+        roots_(std::move(roots)),
+        start_(std::move(start)),
+        inverse_(inverse) {}
 
   Status values(Rows x, double* out, Scratch&) const override {
     raw(x, out);
@@ -117,7 +122,8 @@ Result<Inverse> readInverse(const Fields& fields, bool classifier) {
   const pickle::Value* loss = fields.find("_loss", "loss_");
   const std::string_view name = loss != nullptr ? loss->className() : "";
   if (classifier) {
-    if (name == "HalfBinomialLoss" || name == "HalfMultinomialLoss" || name == "BinaryCrossEntropy" || name == "CategoricalCrossEntropy") {
+    if (name == "HalfBinomialLoss" || name == "HalfMultinomialLoss" || name == "BinaryCrossEntropy" ||
+        name == "CategoricalCrossEntropy") {
       return Inverse::Identity;
     }
   } else if (name == "HalfPoissonLoss" || name == "HalfGammaLoss" || name == "Poisson") {
@@ -147,7 +153,8 @@ Result<EstimatorPtr> loadHistBoosting(const Fields& fields, Loader&) {
   for (const pickle::Value* stage : stages->items) {
     if (stage->items.size() != scores) return fields.bad("_predictors", "a stage does not fit the classes");
     for (const pickle::Value* item : stage->items) {
-      SLIP_TRY(auto tree, readPredictor(Fields(*item, fmt::format("{}._predictors[{}]", fields.place(), roots.size())), facts.features));
+      SLIP_TRY(auto tree, readPredictor(Fields(*item, fmt::format("{}._predictors[{}]", fields.place(), roots.size())),
+                                        facts.features));
       roots.push_back(static_cast<std::uint32_t>(nodes.size()));
       nodes.insert(nodes.end(), tree.begin(), tree.end());
     }

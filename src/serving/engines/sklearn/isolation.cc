@@ -90,7 +90,8 @@ Result<EstimatorPtr> loadIsolationForest(const Fields& fields, Loader&) {
   SLIP_TRY(const pickle::Value* list, fields.get("estimators_"));
   Forest forest;
   for (const pickle::Value* item : list->items) {
-    SLIP_CHECK(addPaths(forest, Fields(*item, fmt::format("{}.estimators_[{}]", fields.place(), forest.trees())), facts.features));
+    SLIP_CHECK(
+        addPaths(forest, Fields(*item, fmt::format("{}.estimators_[{}]", fields.place(), forest.trees())), facts.features));
   }
   if (forest.trees() == 0) return fields.bad("estimators_", "a list of trees is expected");
   SLIP_TRY(const double offset, fields.number("offset_"));

@@ -8,8 +8,8 @@ namespace slipway::sklearn {
 namespace {
 
 struct Plane {
-  Matrix coef;                     // one row per output
-  std::vector<double> intercept;   // one per output
+  Matrix coef;                    // one row per output
+  std::vector<double> intercept;  // one per output
 
   void score(Rows x, double* out) const {
     for (std::size_t i = 0; i < x.count; ++i) {
@@ -40,7 +40,8 @@ Result<Plane> readPlane(const Fields& fields, Facts& facts) {
 
 class LinearRegressor : public Estimator {
  public:
-  LinearRegressor(Facts facts, Plane plane, bool logLink) : Estimator(std::move(facts)), plane_(std::move(plane)), logLink_(logLink) {}
+  LinearRegressor(Facts facts, Plane plane, bool logLink)
+      : Estimator(std::move(facts)), plane_(std::move(plane)), logLink_(logLink) {}
   Status values(Rows x, double* out, Scratch&) const override {
     plane_.score(x, out);
     if (logLink_) std::transform(out, out + x.count * facts_.outputs, out, [](double v) { return std::exp(v); });
@@ -56,7 +57,8 @@ enum class ProbaRule { None, Sigmoid, Softmax, ModifiedHuber };
 
 class LinearClassifier : public Estimator {
  public:
-  LinearClassifier(Facts facts, Plane plane, ProbaRule rule) : Estimator(std::move(facts)), plane_(std::move(plane)), rule_(rule) {}
+  LinearClassifier(Facts facts, Plane plane, ProbaRule rule)
+      : Estimator(std::move(facts)), plane_(std::move(plane)), rule_(rule) {}
 
   Status decision(Rows x, double* out, Scratch&) const override {
     plane_.score(x, out);
@@ -93,7 +95,9 @@ class LinearClassifier : public Estimator {
       softmaxRow(out, classes);
       return;
     }
-    const auto one = [this](double s) { return rule_ == ProbaRule::Sigmoid ? expit(s) : (std::clamp(s, -1.0, 1.0) + 1) / 2; };
+    const auto one = [this](double s) {
+      return rule_ == ProbaRule::Sigmoid ? expit(s) : (std::clamp(s, -1.0, 1.0) + 1) / 2;
+    };
     if (facts_.decisions == 1) {
       out[1] = one(scores[0]);
       out[0] = 1 - out[1];

@@ -21,8 +21,8 @@ const Family* findFamily(std::string_view name) {
 Result<EstimatorPtr> Loader::load(const pickle::Value& object, const std::string& place) {
   const std::string at = place.empty() ? std::string(object.className()) : fmt::format("{} ({})", place, object.className());
   if (!object.is(Kind::Object)) {
-    return fail(Code::Invalid, fmt::format("{}: a scikit-learn estimator is expected, found {}", place.empty() ? "the file" : place,
-                                           object.describe()));
+    return fail(Code::Invalid, fmt::format("{}: a scikit-learn estimator is expected, found {}",
+                                           place.empty() ? "the file" : place, object.describe()));
   }
   const Family* family = findFamily(object.className());
   if (family == nullptr) return fail(Code::Unimplemented, at + ": this class can be read but not served");

@@ -11,14 +11,15 @@ namespace {
 struct Member {
   EstimatorPtr estimator;
   double weight = 1;
-  std::vector<std::size_t> columns;       // the features it sees; empty: all
-  std::vector<std::int32_t> classIndex;   // its class number -> ours
+  std::vector<std::size_t> columns;      // the features it sees; empty: all
+  std::vector<std::int32_t> classIndex;  // its class number -> ours
 };
 
 class Committee : public Estimator {
  public:
   enum class Rule { AverageProba, Votes, AverageValues };
-  Committee(Facts facts, std::vector<Member> members, Rule rule) : Estimator(std::move(facts)), members_(std::move(members)), rule_(rule) {
+  Committee(Facts facts, std::vector<Member> members, Rule rule)
+      : Estimator(std::move(facts)), members_(std::move(members)), rule_(rule) {
     for (const Member& m : members_) total_ += m.weight;
   }
 
@@ -111,7 +112,9 @@ class Committee : public Estimator {
 Status mapClasses(const Fields& fields, const Facts& facts, Member& member) {
   const Labels& own = member.estimator->facts().classes;
   for (std::size_t c = 0; c < own.size(); ++c) {
-    const double index = own.type == LabelType::Text ? -1 : own.type >= LabelType::Float32 ? own.reals[c] : static_cast<double>(own.integers[c]);
+    const double index = own.type == LabelType::Text      ? -1
+                         : own.type >= LabelType::Float32 ? own.reals[c]
+                                                          : static_cast<double>(own.integers[c]);
     if (!(index >= 0 && index < static_cast<double>(facts.classes.size()))) {
       return fields.bad("estimators_", "an estimator whose classes are not those of the whole");
     }
@@ -128,7 +131,8 @@ Result<std::vector<Member>> readMembers(const Fields& fields, Loader& loader, Fa
     SLIP_TRY(m.estimator, loader.load(*item, fmt::format("{}.estimators_[{}]", fields.place(), members.size())));
     if (!m.estimator->facts().predicts) return fields.unsupported(m.estimator->facts().className + " in estimators_");
     const bool classifies = m.estimator->facts().kind == ModelKind::Classifier;
-    if (classifies != (facts.kind == ModelKind::Classifier)) return fields.bad("estimators_", "classifiers and regressors mixed");
+    if (classifies != (facts.kind == ModelKind::Classifier))
+      return fields.bad("estimators_", "classifiers and regressors mixed");
     if (classifies) SLIP_CHECK(mapClasses(fields, facts, m));
     if (facts.features == 0) facts.features = m.estimator->facts().features;
     members.push_back(std::move(m));
@@ -153,7 +157,8 @@ Status readWeights(const Fields& fields, std::vector<Member>& members) {
     if (!numbers) return fail(numbers.error());
     all = std::move(*numbers);
   }
-  for (const pickle::Value* w : weights->items) all.push_back(w->is(pickle::Kind::Float) ? w->real : static_cast<double>(w->integer));
+  for (const pickle::Value* w : weights->items)
+    all.push_back(w->is(pickle::Kind::Float) ? w->real : static_cast<double>(w->integer));
   std::size_t at = 0;
   for (std::size_t i = 0; i < named->items.size() && i < all.size(); ++i) {
     const pickle::Value& pair = *named->items[i];
@@ -182,7 +187,8 @@ Status readColumns(const Fields& fields, const Facts& facts, std::vector<Member>
 Status checkFeatures(const Fields& fields, const Facts& facts, const std::vector<Member>& members) {
   for (const Member& m : members) {
     const std::size_t given = m.columns.empty() ? facts.features : m.columns.size();
-    if (m.estimator->facts().features != given) return fields.bad("estimators_", "an estimator of another number of features");
+    if (m.estimator->facts().features != given)
+      return fields.bad("estimators_", "an estimator of another number of features");
   }
   return {};
 }
@@ -197,7 +203,8 @@ Result<EstimatorPtr> loadCommittee(const Fields& fields, Loader& loader) {
   if (name == "VotingClassifier" || name == "VotingRegressor") SLIP_CHECK(readWeights(fields, members));
   SLIP_CHECK(readColumns(fields, facts, members));
   SLIP_CHECK(checkFeatures(fields, facts, members));
-  const bool allProba = std::all_of(members.begin(), members.end(), [](const Member& m) { return m.estimator->facts().proba; });
+  const bool allProba =
+      std::all_of(members.begin(), members.end(), [](const Member& m) { return m.estimator->facts().proba; });
   auto rule = Committee::Rule::AverageValues;
   if (name == "VotingClassifier") {
     const bool soft = fields.textOr("voting", "hard") == "soft";
@@ -209,7 +216,8 @@ Result<EstimatorPtr> loadCommittee(const Fields& fields, Loader& loader) {
     facts.proba = true;
     facts.decisions = members[0].estimator->facts().decisions;
     for (const Member& m : members) {
-      if (m.estimator->facts().decisions != facts.decisions || m.classIndex.size() != facts.classes.size()) facts.decisions = 0;
+      if (m.estimator->facts().decisions != facts.decisions || m.classIndex.size() != facts.classes.size())
+        facts.decisions = 0;
     }
   }
   return std::make_unique<Committee>(std::move(facts), std::move(members), rule);

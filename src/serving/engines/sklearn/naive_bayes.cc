@@ -60,7 +60,8 @@ class Discrete : public NaiveBayes {
     for (std::size_t c = 0; c < weight_.rows; ++c) {
       const double* w = weight_.row(c);
       double sum = 0;
-      for (std::size_t j = 0; j < weight_.columns; ++j) sum += (binarize_ ? (row[j] > *binarize_ ? 1.0 : 0.0) : row[j]) * w[j];
+      for (std::size_t j = 0; j < weight_.columns; ++j)
+        sum += (binarize_ ? (row[j] > *binarize_ ? 1.0 : 0.0) : row[j]) * w[j];
       out[c] = sum + start_[c];
     }
   }
@@ -72,7 +73,8 @@ class Discrete : public NaiveBayes {
 };
 
 Status fit(const Fields& fields, const Facts& facts, const Matrix& m, std::string_view name) {
-  if (m.rows != facts.classes.size() || m.columns != facts.features) return fields.bad(name, "does not fit classes and features");
+  if (m.rows != facts.classes.size() || m.columns != facts.features)
+    return fields.bad(name, "does not fit classes and features");
   return {};
 }
 

@@ -71,7 +71,8 @@ namespace {
 Result<Metric> readMetric(const Fields& fields) {
   const pickle::Value* params = fields.find("effective_metric_params_");
   const auto param = [&](std::string_view name) { return params != nullptr ? params->find(name) : nullptr; };
-  if (const pickle::Value* w = param("w"); w != nullptr && !w->isNone()) return fields.unsupported("a weighted Minkowski metric");
+  if (const pickle::Value* w = param("w"); w != nullptr && !w->isNone())
+    return fields.unsupported("a weighted Minkowski metric");
   const std::string name = fields.textOr("effective_metric_", "");
   if (name == "euclidean" || name == "l2") return Metric{MetricKind::Euclidean, 2};
   if (name == "manhattan" || name == "l1" || name == "cityblock") return Metric{MetricKind::Manhattan, 1};
@@ -109,7 +110,8 @@ Status NeighborSearch::readTree(const Fields& fields) {
   auto tree = fields.get("_tree");
   if (!tree) return fail(tree.error());
   const pickle::Value* state = (*tree)->state;
-  if (!(*tree)->is(pickle::Kind::Object) || state == nullptr || state->items.size() < 4) return fields.bad("_tree", "damaged");
+  if (!(*tree)->is(pickle::Kind::Object) || state == nullptr || state->items.size() < 4)
+    return fields.bad("_tree", "damaged");
   for (std::size_t i = 0; i < 4; ++i) {
     if (!state->items[i]->is(pickle::Kind::Array)) return fields.bad("_tree", "damaged");
   }
@@ -130,9 +132,11 @@ Status NeighborSearch::readTree(const Fields& fields) {
     order_.push_back(static_cast<std::size_t>(i));
   }
   for (std::size_t n = 0; n < first->size(); ++n) {
-    const bool inside = (*first)[n] >= 0 && (*first)[n] <= (*last)[n] && static_cast<std::size_t>((*last)[n]) <= points_.rows;
+    const bool inside =
+        (*first)[n] >= 0 && (*first)[n] <= (*last)[n] && static_cast<std::size_t>((*last)[n]) <= points_.rows;
     if (!inside || ((*leaf)[n] == 0 && 2 * n + 2 >= first->size())) return fields.bad("_tree", "damaged nodes");
-    nodes_.push_back({static_cast<std::size_t>((*first)[n]), static_cast<std::size_t>((*last)[n]), (*leaf)[n] != 0, (*radius)[n]});
+    nodes_.push_back(
+        {static_cast<std::size_t>((*first)[n]), static_cast<std::size_t>((*last)[n]), (*leaf)[n] != 0, (*radius)[n]});
   }
   bounds_ = std::move(*bounds);
   return {};

@@ -57,7 +57,7 @@ class NeighborSearch {
   Matrix points_;
   std::vector<std::size_t> order_;  // points in tree order
   std::vector<Node> nodes_;
-  std::vector<double> bounds_;      // k-d: all lows, then all highs; ball: centroids
+  std::vector<double> bounds_;  // k-d: all lows, then all highs; ball: centroids
 };
 
 }  // namespace slipway::sklearn

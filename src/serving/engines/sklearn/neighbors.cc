@@ -77,7 +77,8 @@ class Neighbors : public Estimator {
 
   void vote(const Neighbor* found, const double* weights, double* votes) const {
     std::fill(votes, votes + facts_.classes.size(), 0.0);
-    for (std::size_t n = 0; n < search_.k(); ++n) votes[static_cast<std::size_t>(targets_.data[found[n].index])] += weights[n];
+    for (std::size_t n = 0; n < search_.k(); ++n)
+      votes[static_cast<std::size_t>(targets_.data[found[n].index])] += weights[n];
   }
 
   NeighborSearch search_;
@@ -103,7 +104,8 @@ Result<EstimatorPtr> loadNeighbors(const Fields& fields, Loader&) {
   if (facts.features == 0) facts.features = search.features();
   if (facts.features != search.features()) return fields.bad("_fit_X", "its columns do not fit n_features_in_");
   const std::string weights = fields.textOr("weights", fields.has("weights") ? "?" : "uniform");
-  if (weights != "uniform" && weights != "distance") return fields.unsupported("weights other than 'uniform' and 'distance'");
+  if (weights != "uniform" && weights != "distance")
+    return fields.unsupported("weights other than 'uniform' and 'distance'");
   if (classifier) {
     for (const double c : targets.data) {
       if (!(c >= 0 && c < static_cast<double>(facts.classes.size()))) return fields.bad("_y", "a class index out of range");

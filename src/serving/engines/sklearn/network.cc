@@ -98,7 +98,8 @@ Result<Activation> readActivation(const Fields& fields, std::string_view name) {
 Result<std::vector<Layer>> readLayers(const Fields& fields, std::size_t features) {
   SLIP_TRY(const pickle::Value* weights, fields.get("coefs_"));
   SLIP_TRY(const pickle::Value* biases, fields.get("intercepts_"));
-  if (weights->items.empty() || weights->items.size() != biases->items.size()) return fields.bad("coefs_", "does not fit intercepts_");
+  if (weights->items.empty() || weights->items.size() != biases->items.size())
+    return fields.bad("coefs_", "does not fit intercepts_");
   std::vector<Layer> layers;
   std::size_t inputs = features;
   for (std::size_t n = 0; n < weights->items.size(); ++n) {
@@ -130,7 +131,8 @@ Result<EstimatorPtr> loadNetwork(const Fields& fields, Loader&) {
   facts.features = layers.front().weights.rows;
   const std::size_t width = layers.back().weights.columns;
   const std::size_t classes = facts.classes.size();
-  if (classifier && width != (classes == 2 ? 1 : classes)) return fields.bad("coefs_", "the last layer does not fit the classes");
+  if (classifier && width != (classes == 2 ? 1 : classes))
+    return fields.bad("coefs_", "the last layer does not fit the classes");
   if (classifier && classes > 2 && last != Activation::Softmax) return fields.unsupported("multi-label classification");
   facts.predicts = true;
   facts.proba = classifier;

@@ -1,4 +1,5 @@
-// Pipeline: transformers in a row, then the estimator whose answer it gives. And GridSearchCV and its kin, a pipeline of one.
+// Pipeline: transformers in a row, then the estimator whose answer it gives. And GridSearchCV and its kin, a pipeline of
+// one.
 #include "serving/engines/sklearn/loader.h"
 
 namespace slipway::sklearn {
@@ -61,8 +62,8 @@ Result<std::vector<EstimatorPtr>> loadSteps(const Fields& fields, Loader& loader
       const Facts& before = steps.back()->facts();
       if (before.transformed == 0) return fields.unsupported("step " + before.className + " before the last");
       if (made->facts().features != before.transformed) {
-        return fields.bad("steps", fmt::format("{} takes {} features, {} gives {}", made->facts().className, made->facts().features,
-                                               before.className, before.transformed));
+        return fields.bad("steps", fmt::format("{} takes {} features, {} gives {}", made->facts().className,
+                                               made->facts().features, before.className, before.transformed));
       }
     }
     steps.push_back(std::move(made));

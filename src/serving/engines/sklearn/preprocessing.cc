@@ -1,5 +1,5 @@
-// SimpleImputer, OneHotEncoder and OrdinalEncoder (of numbers), Normalizer, Binarizer, PolynomialFeatures, FunctionTransformer and
-// the feature selectors that keep a mask.
+// SimpleImputer, OneHotEncoder and OrdinalEncoder (of numbers), Normalizer, Binarizer, PolynomialFeatures,
+// FunctionTransformer and the feature selectors that keep a mask.
 #include <cmath>
 #include <limits>
 
@@ -40,7 +40,12 @@ class Encoder : public Estimator {
     std::ptrdiff_t drop = -1;        // one-hot: the category without a column
   };
   Encoder(Facts facts, std::vector<Column> columns, bool oneHot, bool refuseUnknown, double unknown, double missing)
-      : Estimator(std::move(facts)), columns_(std::move(columns)), oneHot_(oneHot), refuse_(refuseUnknown), unknown_(unknown), missing_(missing) {}
+      : Estimator(std::move(facts)),
+        columns_(std::move(columns)),
+        oneHot_(oneHot),
+        refuse_(refuseUnknown),
+        unknown_(unknown),
+        missing_(missing) {}
 
   Status transform(Rows x, double* out, Scratch&) const override {
     for (std::size_t i = 0; i < x.count; ++i) {
@@ -48,13 +53,16 @@ class Encoder : public Estimator {
         const Column& c = columns_[j];
         const std::ptrdiff_t at = find(c, x.row(i)[j]);
         if (at < 0 && refuse_) {
-          return fail(Code::Invalid, fmt::format("Found unknown categories [{}] in column {} during transform (row {})", x.row(i)[j], j, i));
+          return fail(Code::Invalid, fmt::format("Found unknown categories [{}] in column {} during transform (row {})",
+                                                 x.row(i)[j], j, i));
         }
         if (oneHot_) {
           std::fill(out, out + c.width, 0.0);
           if (at >= 0 && at != c.drop) out[at - (c.drop >= 0 && at > c.drop ? 1 : 0)] = 1;
         } else {
-          *out = at < 0 ? unknown_ : std::isnan(c.categories[static_cast<std::size_t>(at)]) ? missing_ : static_cast<double>(at);
+          *out = at < 0                                                   ? unknown_
+                 : std::isnan(c.categories[static_cast<std::size_t>(at)]) ? missing_
+                                                                          : static_cast<double>(at);
         }
         out += c.width;
       }
@@ -97,14 +105,16 @@ Status readDropped(const Fields& fields, std::vector<Encoder::Column>& columns) 
   for (Encoder::Column& c : columns) c.width = c.categories.size();
   const pickle::Value* drop = fields.find("drop_idx_");
   if (drop == nullptr) return {};
-  if (!drop->is(pickle::Kind::Array) || drop->array->size != columns.size()) return fields.bad("drop_idx_", "does not fit categories_");
+  if (!drop->is(pickle::Kind::Array) || drop->array->size != columns.size())
+    return fields.bad("drop_idx_", "does not fit categories_");
   auto numbers = pickle::integers(*drop->array);
   for (std::size_t j = 0; j < columns.size(); ++j) {
     const pickle::Value* v = drop->array->type.kind == 'O' ? drop->array->objects[j] : nullptr;
     if (v != nullptr && !v->is(pickle::Kind::Int)) continue;
     if (v == nullptr && !numbers) return fail(numbers.error());
     columns[j].drop = static_cast<std::ptrdiff_t>(v != nullptr ? v->integer : (*numbers)[j]);
-    if (columns[j].drop < 0 || static_cast<std::size_t>(columns[j].drop) >= columns[j].width) return fields.bad("drop_idx_", "out of range");
+    if (columns[j].drop < 0 || static_cast<std::size_t>(columns[j].drop) >= columns[j].width)
+      return fields.bad("drop_idx_", "out of range");
     --columns[j].width;
   }
   return {};
@@ -112,7 +122,8 @@ Status readDropped(const Fields& fields, std::vector<Encoder::Column>& columns) 
 
 class Polynomial : public Estimator {
  public:
-  Polynomial(Facts facts, std::vector<std::vector<std::size_t>> terms) : Estimator(std::move(facts)), terms_(std::move(terms)) {}
+  Polynomial(Facts facts, std::vector<std::vector<std::size_t>> terms)
+      : Estimator(std::move(facts)), terms_(std::move(terms)) {}
   Status transform(Rows x, double* out, Scratch&) const override {
     for (std::size_t i = 0; i < x.count; ++i) {
       for (const auto& term : terms_) {
@@ -130,7 +141,8 @@ class Polynomial : public Estimator {
 
 class RowRule : public Estimator {
  public:
-  RowRule(Facts facts, std::function<void(const double*, std::size_t, double*)> rule) : Estimator(std::move(facts)), rule_(std::move(rule)) {}
+  RowRule(Facts facts, std::function<void(const double*, std::size_t, double*)> rule)
+      : Estimator(std::move(facts)), rule_(std::move(rule)) {}
   Status transform(Rows x, double* out, Scratch&) const override {
     for (std::size_t i = 0; i < x.count; ++i) rule_(x.row(i), x.columns, out + i * facts_.transformed);
     return {};
@@ -230,10 +242,13 @@ Result<EstimatorPtr> loadFunctionTransformer(const Fields& fields, Loader&) {
   if (facts.features == 0) return fields.bad("n_features_in_", "missing");
   facts.takesNan = facts.takesInfinity = !fields.flag("validate", false);
   const pickle::Value* func = fields.find("func");
-  if (func == nullptr) return rowRule(std::move(facts), [](const double* row, std::size_t n, double* out) { std::copy(row, row + n, out); });
+  if (func == nullptr)
+    return rowRule(std::move(facts), [](const double* row, std::size_t n, double* out) { std::copy(row, row + n, out); });
   double (*f)(double) = functionNamed(func->className());
-  if (f == nullptr || fields.find("kw_args") != nullptr) return fields.unsupported("a function other than numpy's plain ones");
-  return rowRule(std::move(facts), [f](const double* row, std::size_t n, double* out) { std::transform(row, row + n, out, f); });
+  if (f == nullptr || fields.find("kw_args") != nullptr)
+    return fields.unsupported("a function other than numpy's plain ones");
+  return rowRule(std::move(facts),
+                 [f](const double* row, std::size_t n, double* out) { std::transform(row, row + n, out, f); });
 }
 
 // The selectors keep the columns of a mask that each computes from what it learnt.
@@ -264,7 +279,8 @@ Result<EstimatorPtr> loadSelectKBest(const Fields& fields, Loader&) {
   if (k == 0 || k > scores.size()) return fields.bad("k", "out of range");
   std::vector<std::size_t> order(scores.size());
   for (std::size_t j = 0; j < order.size(); ++j) order[j] = j;
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return std::tie(scores[a], a) < std::tie(scores[b], b); });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return std::tie(scores[a], a) < std::tie(scores[b], b); });
   std::vector<std::size_t> kept(order.end() - static_cast<std::ptrdiff_t>(k), order.end());
   std::sort(kept.begin(), kept.end());
   facts.features = scores.size();
@@ -304,7 +320,8 @@ Result<EstimatorPtr> loadPolynomialFeatures(const Fields& fields, Loader&) {
   for (std::int64_t d = std::max<std::int64_t>(1, low); d <= high; ++d) {
     combine(facts.features, static_cast<std::size_t>(d), fields.flag("interaction_only", false), term, terms);
   }
-  if (terms.empty() || terms.size() > kMostTerms) return fail(Code::TooLarge, fields.place() + ": too many polynomial terms");
+  if (terms.empty() || terms.size() > kMostTerms)
+    return fail(Code::TooLarge, fields.place() + ": too many polynomial terms");
   facts.transformed = terms.size();
   return std::make_unique<Polynomial>(std::move(facts), std::move(terms));
 }

@@ -69,7 +69,8 @@ Result<EstimatorPtr> loadProjection(const Fields& fields, Loader&) {
   SLIP_TRY(Facts facts, readFacts(fields, ModelKind::Transformer));
   SLIP_TRY(Matrix components, fields.matrix("components_"));
   if (facts.features == 0) facts.features = components.columns;
-  if (components.columns != facts.features || components.rows == 0) return fields.bad("components_", "does not fit n_features_in_");
+  if (components.columns != facts.features || components.rows == 0)
+    return fields.bad("components_", "does not fit n_features_in_");
   std::vector<double> mean;
   std::vector<double> scale;
   if (fields.className() != "TruncatedSVD" && fields.has("mean_")) {
@@ -87,7 +88,8 @@ Result<EstimatorPtr> loadCentres(const Fields& fields, Loader&) {
   SLIP_TRY(Facts facts, readFacts(fields, ModelKind::Clusterer));
   SLIP_TRY(Matrix centres, fields.matrix("cluster_centers_"));
   if (facts.features == 0) facts.features = centres.columns;
-  if (centres.columns != facts.features || centres.rows == 0) return fields.bad("cluster_centers_", "does not fit n_features_in_");
+  if (centres.columns != facts.features || centres.rows == 0)
+    return fields.bad("cluster_centers_", "does not fit n_features_in_");
   facts.predicts = true;
   facts.valueType = LabelType::Int32;
   facts.transformed = centres.rows;

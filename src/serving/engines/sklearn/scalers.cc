@@ -1,5 +1,5 @@
-// Column-wise scaling: StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler. Each keeps its own order of operations, so that
-// results equal scikit-learn's to the last bit.
+// Column-wise scaling: StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler. Each keeps its own order of operations, so
+// that results equal scikit-learn's to the last bit.
 #include <cmath>
 #include <limits>
 
@@ -47,7 +47,8 @@ Result<std::vector<double>> column(const Fields& fields, std::string_view name, 
   if (!wanted) return std::vector<double>();
   SLIP_TRY(auto numbers, fields.vector(name));
   if (facts.features == 0) facts.features = numbers.size();
-  if (numbers.size() != facts.features) return fields.bad(name, fmt::format("{} numbers for {} features", numbers.size(), facts.features));
+  if (numbers.size() != facts.features)
+    return fields.bad(name, fmt::format("{} numbers for {} features", numbers.size(), facts.features));
   return numbers;
 }
 
@@ -75,7 +76,9 @@ Result<EstimatorPtr> loadScaler(const Fields& fields, Loader&) {
     const pickle::Value* range = fields.find("feature_range");
     parts.clip = fields.flag("clip", false);
     if (parts.clip && range != nullptr && range->items.size() == 2) {
-      const auto bound = [](const pickle::Value& v) { return v.is(pickle::Kind::Float) ? v.real : static_cast<double>(v.integer); };
+      const auto bound = [](const pickle::Value& v) {
+        return v.is(pickle::Kind::Float) ? v.real : static_cast<double>(v.integer);
+      };
       parts.low = bound(*range->items[0]);
       parts.high = bound(*range->items[1]);
       if (!(parts.low <= parts.high)) return fields.bad("feature_range", "its minimum is above its maximum");

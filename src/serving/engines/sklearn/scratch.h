@@ -1,5 +1,5 @@
-// Working memory of one call: the first 4 KiB lie on the caller's stack, the rest comes from the heap and goes back at the end.
-// One per call, never shared between threads.
+// Working memory of one call: the first 4 KiB lie on the caller's stack, the rest comes from the heap and goes back at the
+// end. One per call, never shared between threads.
 //
 //   Scratch scratch;
 //   double* sums = scratch.doubles(rows * classes);

@@ -69,8 +69,9 @@ bool SklearnModel::canTransform() const { return estimator_->facts().transformed
 Result<Rows> SklearnModel::check(std::span<const double> x, std::size_t rows) const {
   const Facts& facts = estimator_->facts();
   if (rows == 0) {
-    return fail(Code::Invalid, fmt::format("Found array with 0 sample(s) (shape=(0, {})) while a minimum of 1 is required by {}.",
-                                           facts.features, facts.className));
+    return fail(Code::Invalid,
+                fmt::format("Found array with 0 sample(s) (shape=(0, {})) while a minimum of 1 is required by {}.",
+                            facts.features, facts.className));
   }
   // Old dummy estimators do not say how many features they saw: any number will do.
   const std::size_t columns = facts.features != 0 ? facts.features : x.size() / rows;
@@ -109,7 +110,8 @@ Result<Labels> SklearnModel::predict(std::span<const double> x, std::size_t rows
 Result<Table> SklearnModel::predictProba(std::span<const double> x, std::size_t rows) const {
   SLIP_TRY(const Rows in, check(x, rows));
   const Facts& facts = estimator_->facts();
-  if (!facts.proba) return fail(Code::Unimplemented, fmt::format("'{}' object has no attribute 'predict_proba'", facts.className));
+  if (!facts.proba)
+    return fail(Code::Unimplemented, fmt::format("'{}' object has no attribute 'predict_proba'", facts.className));
   Scratch scratch;
   Table out{std::vector<double>(rows * facts.classes.size()), facts.classes.size()};
   SLIP_CHECK(estimator_->proba(in, out.values.data(), scratch));

@@ -48,12 +48,12 @@ class SklearnModel {
   ~SklearnModel();
 
   ModelKind kind() const;
-  const std::string& className() const;                  // "Pipeline"
+  const std::string& className() const;                    // "Pipeline"
   const std::string& version() const { return version_; }  // scikit-learn that wrote it, "1.2.1"; empty before 0.18
-  std::size_t features() const;                          // columns of x; 0: the file does not say
-  const std::vector<std::string>& featureNames() const;  // empty when it was trained without names
-  const Labels& classes() const;                         // of a classifier; empty otherwise
-  std::size_t outputs() const;                           // values that predict gives per row, 1 for classifiers
+  std::size_t features() const;                            // columns of x; 0: the file does not say
+  const std::vector<std::string>& featureNames() const;    // empty when it was trained without names
+  const Labels& classes() const;                           // of a classifier; empty otherwise
+  std::size_t outputs() const;                             // values that predict gives per row, 1 for classifiers
 
   bool canPredict() const;
   bool hasProba() const;
@@ -76,8 +76,9 @@ class SklearnModel {
 
 using SharedSklearnModel = std::shared_ptr<const SklearnModel>;
 
-// Reads and compiles a file. Errors carry the file's name in front: Forbidden (a class outside the list: `model.joblib: class
-// "os.system" is not in the list …`), Invalid (damaged), Unimplemented (a known class with an option we do not run), TooLarge.
+// Reads and compiles a file. Errors carry the file's name in front: Forbidden (a class outside the list: `model.joblib:
+// class "os.system" is not in the list …`), Invalid (damaged), Unimplemented (a known class with an option we do not run),
+// TooLarge.
 Result<SharedSklearnModel> loadSklearnModel(const std::string& path, const pickle::Limits& limits = {});
 // The same from bytes; `name` stands in messages.
 Result<SharedSklearnModel> parseSklearnModel(std::string bytes, const std::string& name, const pickle::Limits& limits = {});

@@ -62,7 +62,8 @@ class SupportVectorRegressor : public Estimator {
   Status decision(Rows x, double* out, Scratch&) const override {
     for (std::size_t i = 0; i < x.count; ++i) {
       double sum = 0;
-      for (std::size_t v = 0; v < m_.vectors.rows; ++v) sum += m_.dual.data[v] * m_.kernel(x.row(i), m_.vectors.row(v), x.columns);
+      for (std::size_t v = 0; v < m_.vectors.rows; ++v)
+        sum += m_.dual.data[v] * m_.kernel(x.row(i), m_.vectors.row(v), x.columns);
       out[i] = sum + m_.intercept[0];
     }
     return {};
@@ -75,7 +76,10 @@ class SupportVectorRegressor : public Estimator {
 class SupportVectorClassifier : public Estimator {
  public:
   SupportVectorClassifier(Facts facts, Machine m)
-      : Estimator(std::move(facts)), m_(std::move(m)), classes_(facts_.classes.size()), pairs_(classes_ * (classes_ - 1) / 2) {}
+      : Estimator(std::move(facts)),
+        m_(std::move(m)),
+        classes_(facts_.classes.size()),
+        pairs_(classes_ * (classes_ - 1) / 2) {}
 
   Status classify(Rows x, std::int32_t* out, Scratch& scratch) const override {
     const Work w(*this, scratch);
@@ -232,11 +236,16 @@ Result<Kernel> readKernel(const Fields& fields) {
   Kernel k;
   const pickle::Value* kernel = fields.find("kernel");
   const std::string name = fields.textOr("kernel", "");
-  if (name == "linear") k.kind = KernelKind::Linear;
-  else if (name == "poly") k.kind = KernelKind::Poly;
-  else if (name == "rbf") k.kind = KernelKind::Rbf;
-  else if (name == "sigmoid") k.kind = KernelKind::Sigmoid;
-  else return fields.unsupported("kernel " + (name.empty() && kernel != nullptr ? kernel->describe() : "'" + name + "'"));
+  if (name == "linear")
+    k.kind = KernelKind::Linear;
+  else if (name == "poly")
+    k.kind = KernelKind::Poly;
+  else if (name == "rbf")
+    k.kind = KernelKind::Rbf;
+  else if (name == "sigmoid")
+    k.kind = KernelKind::Sigmoid;
+  else
+    return fields.unsupported("kernel " + (name.empty() && kernel != nullptr ? kernel->describe() : "'" + name + "'"));
   SLIP_TRY(k.gamma, fields.number(fields.has("_gamma") || k.kind != KernelKind::Linear ? "_gamma" : "coef0"));
   k.coef0 = fields.numberOr("coef0", 0);
   const double degree = fields.numberOr("degree", 3);
@@ -267,7 +276,8 @@ Status readPairs(const Fields& fields, const Facts& facts, Machine& m) {
   m.start.push_back(0);
   for (const double c : *counts) m.start.push_back(m.start.back() + static_cast<std::size_t>(std::clamp(c, 0.0, 1e9)));
   if (m.start.back() != m.vectors.rows) return fields.bad("_n_support", "does not add up to the support vectors");
-  if (m.dual.rows != classes - 1 || m.intercept.size() != pairs) return fields.bad("_dual_coef_", "does not fit the classes");
+  if (m.dual.rows != classes - 1 || m.intercept.size() != pairs)
+    return fields.bad("_dual_coef_", "does not fit the classes");
   if (!fields.flag("probability", false)) return {};
   auto a = fields.vector(fields.has("_probA") ? "_probA" : "probA_");
   auto b = fields.vector(fields.has("_probB") ? "_probB" : "probB_");

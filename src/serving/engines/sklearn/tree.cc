@@ -46,8 +46,8 @@ class TreeEnsemble : public Estimator {
   std::size_t width_;  // values per leaf: classes, or outputs of a regressor
 };
 
-// Until 1.3 the leaves of a classifier hold weighted counts, later fractions. A row that sums to one is left alone: dividing it
-// again could change its last bit.
+// Until 1.3 the leaves of a classifier hold weighted counts, later fractions. A row that sums to one is left alone: dividing
+// it again could change its last bit.
 void normaliseRows(std::vector<double>& values, std::size_t width) {
   for (std::size_t at = 0; at + width <= values.size(); at += width) {
     double sum = 0;
@@ -71,7 +71,8 @@ bool isClassifier(std::string_view className) { return className.find("Classifie
 
 Result<Facts> treeFacts(const Fields& fields) {
   const bool classifier = isClassifier(fields.className());
-  if (classifier && fields.integerOr("n_outputs_", 1) != 1) return fields.unsupported("a classifier of more than one output");
+  if (classifier && fields.integerOr("n_outputs_", 1) != 1)
+    return fields.unsupported("a classifier of more than one output");
   SLIP_TRY(Facts facts, readFacts(fields, classifier ? ModelKind::Classifier : ModelKind::Regressor));
   if (facts.features == 0) return fields.bad("n_features_in_", "missing");
   facts.predicts = true;
@@ -91,7 +92,9 @@ bool takesMissing(const Fields& fields, bool forest) {
   return writtenBy(fields.object()) >= (extra ? Version{1, 6} : forest ? Version{1, 4} : Version{1, 3});
 }
 
-std::size_t widthOf(const Facts& facts) { return facts.kind == ModelKind::Classifier ? facts.classes.size() : facts.outputs; }
+std::size_t widthOf(const Facts& facts) {
+  return facts.kind == ModelKind::Classifier ? facts.classes.size() : facts.outputs;
+}
 
 }  // namespace
 
