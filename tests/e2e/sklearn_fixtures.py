@@ -9,10 +9,15 @@ Only data sets that come inside scikit-learn are used. --small writes the few fi
 """
 import argparse
 import json
+import os
 import pathlib
 import pickle
 import sys
 import warnings
+
+# With more threads scikit-learn's brute-force neighbour search picks among tied neighbours by how the work was split.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import joblib
 import numpy as np
@@ -22,6 +27,7 @@ from sklearn.base import is_classifier
 
 warnings.filterwarnings("ignore")
 VERSION = tuple(int(p) for p in sklearn.__version__.split(".")[:2])
+TOLERANCE = {}  # for cases where scikit-learn's own arithmetic is less exact than 1e-9
 METHODS = {"predict": "predict", "predict_proba": "proba", "decision_function": "decision", "transform": "transform"}
 
 
@@ -73,7 +79,7 @@ def write(folder, name, model, rows, compress=0, protocol=None):
         path.write_bytes(pickle.dumps(model, protocol=protocol))
     rows = np.asarray(rows, dtype=np.float64)
     text = {"file": path.name, "sklearn": sklearn.__version__, "class": type(model).__name__, "features": rows.shape[1],
-            "classifier": bool(is_classifier(model)), "rows": len(rows), "x": plain(rows), "answers": answers(model, rows)}
+            "classifier": bool(is_classifier(model)), "rows": len(rows), "x": plain(rows), "tolerance": TOLERANCE.get(name, 1e-9), "answers": answers(model, rows)}
     (folder / (name + ".json")).write_text(json.dumps(text))
 
 
@@ -81,6 +87,9 @@ def cases():
     """(name, data set, model) for every supported class and the options that change how it predicts."""
     yield from linear_cases()
     yield from tree_cases()
+    yield from svm_cases()
+    yield from boosting_cases()
+    yield from neighbor_cases()
     yield from pipeline_cases()
     yield from other_cases()
     yield from preprocessing_cases()
@@ -146,6 +155,62 @@ def tree_cases():
         yield "tree-regressor-missing", "diabetes-missing", tr.DecisionTreeRegressor(random_state=0, max_depth=6)
     if VERSION >= (1, 4):
         yield "forest-missing", "iris-missing", en.RandomForestClassifier(20, random_state=0)
+
+
+def svm_cases():
+    import sklearn.svm as svm
+    for kernel in ("linear", "rbf", "poly", "sigmoid"):
+        yield "svc-" + kernel, "iris", svm.SVC(kernel=kernel)
+        yield "svc-binary-" + kernel, "breast_cancer", svm.SVC(kernel=kernel, max_iter=3000)
+        yield "svr-" + kernel, "diabetes", svm.SVR(kernel=kernel)
+    yield "svc-digits", "digits", svm.SVC()
+    yield "svc-proba", "iris", svm.SVC(probability=True, random_state=0)
+    yield "svc-proba-wine", "wine", svm.SVC(probability=True, random_state=0, kernel="linear", max_iter=5000)
+    yield "svc-proba-binary", "breast_cancer", svm.SVC(probability=True, random_state=0)
+    yield "svc-ovo", "wine", svm.SVC(decision_function_shape="ovo")
+    yield "svc-break-ties", "digits", svm.SVC(break_ties=True, gamma=0.01, C=0.1)
+    yield "svc-poly-coef", "wine", svm.SVC(kernel="poly", degree=2, coef0=1.5, gamma="auto")
+    yield "nu-svc", "iris", svm.NuSVC(nu=0.2)
+    yield "nu-svr", "diabetes", svm.NuSVR()
+    yield "one-class-svm", "iris", svm.OneClassSVM(nu=0.1)
+
+
+def boosting_cases():
+    import sklearn.ensemble as en
+    from sklearn.linear_model import LogisticRegression
+    for data_set in ("iris", "wine", "breast_cancer"):
+        yield "boosting-" + data_set, data_set, en.GradientBoostingClassifier(n_estimators=20, random_state=0)
+    yield "boosting-exponential", "breast_cancer", en.GradientBoostingClassifier(n_estimators=20, loss="exponential", random_state=0)
+    yield "boosting-subsample", "wine", en.GradientBoostingClassifier(n_estimators=15, subsample=0.5, max_depth=2, random_state=0)
+    yield "boosting-zero", "iris", en.GradientBoostingClassifier(n_estimators=10, init="zero", random_state=0)
+    yield "boosting-zero-regressor", "diabetes", en.GradientBoostingRegressor(n_estimators=10, init="zero", random_state=0)
+    yield "boosting-init", "breast_cancer", en.GradientBoostingClassifier(n_estimators=10, init=LogisticRegression(solver="liblinear"), random_state=0)
+    yield "boosting-init-iris", "iris", en.GradientBoostingClassifier(n_estimators=10, init=en.RandomForestClassifier(5, random_state=0), random_state=0)
+    yield "boosting-init-regressor", "diabetes", en.GradientBoostingRegressor(n_estimators=10, init=en.RandomForestRegressor(5, random_state=0), random_state=0)
+    for loss in ("squared_error", "absolute_error", "huber", "quantile"):
+        yield "boosting-" + loss, "diabetes", en.GradientBoostingRegressor(n_estimators=20, loss=loss, random_state=0)
+
+
+def neighbor_cases():
+    import sklearn.neighbors as nb
+    for algorithm in ("auto", "kd_tree", "ball_tree", "brute"):
+        # Brute force computes |x|^2 - 2xy + |y|^2, whose rounding decides among equally near points: rows without such ties.
+        apart = "-apart" if algorithm == "brute" else ""
+        yield "knn-" + algorithm, "iris" + apart, nb.KNeighborsClassifier(algorithm=algorithm)
+        yield "knn-wine-" + algorithm, "wine", nb.KNeighborsClassifier(7, algorithm=algorithm, leaf_size=5)
+        yield "knn-regressor-" + algorithm, "diabetes" + apart, nb.KNeighborsRegressor(algorithm=algorithm)
+    for metric in ("manhattan", "chebyshev"):
+        yield "knn-" + metric, "wine", nb.KNeighborsClassifier(metric=metric)
+        yield "knn-brute-" + metric, "wine", nb.KNeighborsClassifier(metric=metric, algorithm="brute")
+        yield "knn-ball-" + metric, "wine", nb.KNeighborsClassifier(metric=metric, algorithm="ball_tree")
+    yield "knn-minkowski-3", "wine", nb.KNeighborsClassifier(p=3)
+    yield "knn-minkowski-brute", "wine", nb.KNeighborsClassifier(p=1.5, algorithm="brute")
+    yield "knn-cosine", "wine", nb.KNeighborsClassifier(metric="cosine")
+    yield "knn-distance", "iris", nb.KNeighborsClassifier(weights="distance")
+    yield "knn-distance-regressor", "diabetes", nb.KNeighborsRegressor(weights="distance")
+    yield "knn-two-outputs", "diabetes-2", nb.KNeighborsRegressor(3)
+    yield "knn-digits", "digits", nb.KNeighborsClassifier()
+    yield "knn-one", "digits", nb.KNeighborsClassifier(1)
 
 
 def pipeline_cases():
@@ -285,6 +350,10 @@ def variant(name):
         y = y.astype(np.int8)
     elif kind == "2":
         y = np.column_stack([y, x[:, 2] * 100 + y / 2])
+    elif kind == "apart":
+        rng = np.random.RandomState(5)
+        x = x + rng.normal(size=x.shape) * x.std(axis=0) * 0.1
+        asked = asked + rng.normal(size=asked.shape) * x.std(axis=0) * 0.1
     elif kind == "missing":
         x, asked = x.copy(), asked.copy()
         rng = np.random.RandomState(3)
