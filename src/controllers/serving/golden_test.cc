@@ -72,6 +72,9 @@ TEST_P(GoldenTest, IsWhatKServeMade) {
       expectEqual(recorded->second, pod, "pod " + nameOf(child));
       if (nameOf(child) == plan->components[0].name) seen.predictorPods = testing::runningPods(recorded->second, case_.children[key]);
     }
+    auto ingress = case_.children.find("Ingress/" + nameOf(isvc));
+    EXPECT_EQ(ingress != case_.children.end(), plan->ingress && isReady(case_.lastStatus.at(nameOf(isvc))));
+    if (ingress != case_.children.end() && plan->ingress) expectEqual(ingress->second, *plan->ingress, ingress->first);
     expectEqual(case_.lastStatus.at(nameOf(isvc)), servingStatus(isvc, *plan, seen, "<time>"), "status");
   }
 }

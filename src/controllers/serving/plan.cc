@@ -92,6 +92,11 @@ tl::expected<Plan, SpecFault> planService(const PlanInput& input) {
   if (isMultiModel(componentSpec(isvc, Component::Predictor))) plan.children.push_back(modelConfigOf(isvc, input.modelConfig));
   Result<std::string> url = publicUrl(nameOf(isvc), isvc, input.config, input.gateway);
   if (!url) return badUrl(url.error());
+  if (plan.needsIngress) {
+    Result<std::optional<Json>> ingress = ingressOf(isvc, input.config);
+    if (!ingress) return badUrl(ingress.error());
+    plan.ingress = std::move(*ingress);
+  }
   plan.url = clusterLocal ? plan.addressUrl : *url;
   plan.notices = noticesFor(input);
   return plan;

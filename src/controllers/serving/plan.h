@@ -34,6 +34,7 @@ struct Plan {
   std::string runtime;  // empty for a custom predictor
   bool clusterRuntime = false;
   std::string url, addressUrl;
+  std::optional<Json> ingress;  // to be made once every component is ready
   bool needsIngress = true;  // false: cluster-local, or the configuration leaves ingress to someone else
   std::vector<Notice> notices;
 };

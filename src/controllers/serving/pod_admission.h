@@ -2,7 +2,7 @@
 // sidecars. Pure; the API server calls it when a pod is created (or a webhook server on a cluster), so that Deployments look as
 // KServe's do and a changed Secret takes effect with the next pod.
 //
-//   if (isServingPod(pod)) { fetch pod's ServiceAccount, then credentialSecrets(…);  admitServingPod(pod, facts, config, options); }
+//   if (isServingPod(pod)) { read its ServiceAccount and credentialSecrets(…) into facts; admitServingPod(pod, facts, config, options); }
 #pragma once
 #include "controllers/serving/component.h"
 #include "controllers/serving/credentials.h"

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controllers/serving/pod_hook.h"
 #include "controllers/serving/testing/samples.h"
 #include "data/base64.h"
 #include "objects/serving/keys.h"
@@ -144,19 +143,11 @@ TEST(Credentials, AStorageSpecResolvesItsBucketFromTheSecret) {
   EXPECT_THAT(refused("{}"), HasSubstr("unable to determine storage type"));
 }
 
-TEST(PodHook, LooksUpOnlyWhatAServingPodNeeds) {
-  std::vector<std::string> asked;
-  FindObject find = [&](const std::string&, const std::string& kind, const std::string& ns, const std::string& name) {
-    asked.push_back(kind + " " + ns + "/" + name);
-    return kind == "ServiceAccount" ? parsed(R"({"secrets": [{"name": "hf"}]})") : kind == "Secret" ? secret("hf", {{"HF_TOKEN", "t"}}) : Json();
-  };
-  Json stranger = parsed(R"({"metadata": {"name": "x"}, "spec": {"containers": []}})");
-  ASSERT_TRUE(admitPod(stranger, find, BuildOptions{}));
-  EXPECT_TRUE(asked.empty());
-  Json pod = podWith("hf://o/m");
-  ASSERT_TRUE(admitPod(pod, find, BuildOptions{}));
-  EXPECT_EQ(env(pod["spec"]["initContainers"][0], "HF_TOKEN"), "hf/HF_TOKEN");
-  EXPECT_THAT(asked, ::testing::ElementsAre("ConfigMap kserve/inferenceservice-config", "ServiceAccount models/default", "Secret models/hf"));
+TEST(Credentials, NameTheSecretsToFetchFirst) {
+  Json account = parsed(R"({"secrets": [{"name": "a"}, {"name": "b"}]})");
+  EXPECT_EQ(credentialSecrets(podWith("s3://b/m"), account, ServingConfig()), (std::vector<std::string>{"a", "b"}));
+  Json named = podWith("s3://b/m", parsed(R"({"serving.kserve.io/storageSecretName": "mine"})"));
+  EXPECT_EQ(credentialSecrets(named, account, ServingConfig()), std::vector<std::string>{"mine"});
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ class ServingReconciler final : public kube::Reconciler {
   ServingReconciler(ServingDeps deps, ServingOptions options)
       : deps_(deps), options_(std::move(options)), config_(deps.cache, options_.systemNamespace),
         inventory_(deps.client, deps.cache, "slipway-serving",
-                   {kinds::kDeployment, kinds::kService, kinds::kHorizontalPodAutoscaler, kinds::kConfigMap}),
+                   {kinds::kDeployment, kinds::kService, kinds::kHorizontalPodAutoscaler, kinds::kConfigMap, kinds::kIngress}),
         events_(deps.client, deps.clock, deps.scope, "v1beta1Controllers") {}
 
   Task<Result<Outcome>> reconcile(Key key) override {
@@ -104,6 +104,7 @@ class ServingReconciler final : public kube::Reconciler {
 
   Task<Result<Outcome>> carryOut(Json isvc, Plan plan) {
     holdBack(isvc, plan);
+    addIngress(isvc, plan);
     auto report = co_await kube::applyChildren(inventory_, isvc, plan.children);
     if (!report) {
       Error error = report.error();
@@ -117,6 +118,18 @@ class ServingReconciler final : public kube::Reconciler {
     Json status = servingStatus(isvc, plan, observe(isvc, plan, *report), now());
     Result<Outcome> done = co_await finish(isvc, status, noticesDue(isvc, status, plan));
     co_return done;
+  }
+
+  // Made when all that it points at is up; once made it stays, so that a rollout does not cut connections.
+  void addIngress(const Json& isvc, Plan& plan) {
+    if (!plan.ingress) return;
+    bool made = deps_.cache.of(kinds::kIngress).get(kube::keyOf(*plan.ingress)) != nullptr;
+    Observation seen;
+    for (const PlannedComponent& part : plan.components) {
+      kube::Object live = deps_.cache.of(kinds::kDeployment).get({namespaceOf(isvc), part.name});
+      if (live) seen.deployments[part.name] = *live;
+    }
+    if (made || componentsReady(plan, seen)) plan.children.push_back(*plan.ingress);
   }
 
   // With disable-auto-update, a service that is up keeps the pods it has until its own spec changes.
@@ -209,6 +222,7 @@ std::shared_ptr<kube::Controller> startServing(ServingDeps deps, ServingOptions 
       .owns(kinds::kDeployment, kinds::kInferenceService)
       .owns(kinds::kService, kinds::kInferenceService)
       .owns(kinds::kHorizontalPodAutoscaler, kinds::kInferenceService)
+      .owns(kinds::kIngress, kinds::kInferenceService)
       .maps(kinds::kPod, serviceOfPod)
       .maps(kinds::kServingRuntime, [&services](const kube::InformerEvent& event) { return keysOf(services.inNamespace(namespaceOf(*event.object))); })
       .maps(kinds::kClusterServingRuntime, [&services](const kube::InformerEvent&) { return keysOf(services.list()); })

@@ -210,6 +210,18 @@ TEST_F(ServingTest, AnObjectWithKServesFinalizerCanBeDeleted) {
   EXPECT_TRUE(isvc().is_null());
 }
 
+TEST_F(ServingTest, AnIngressIsMadeWhenReadyAndOnlyWhereAClassIsConfigured) {
+  auto ingress = [&] { return api_.peek(kinds::kIngress, {"models", "iris"}); };
+  api_.put(testing::sampleService());
+  start();
+  makeAvailable();
+  EXPECT_TRUE(ingress().is_null());
+  api_.put(testing::parsed(R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+    "data": {"ingress": "{\"ingressClassName\": \"nginx\"}"}})"));
+  settle();
+  EXPECT_EQ(at(ingress(), "spec", "rules").size(), 2u);
+}
+
 TEST_F(ServingTest, AServerlessServiceIsServedAndSaysHow) {
   Json service = testing::sampleService();
   service["metadata"]["annotations"]["serving.kserve.io/deploymentMode"] = "Serverless";

@@ -211,6 +211,12 @@ const Json& conditionOf(const Json& status, std::string_view type) {
 
 bool isReady(const Json& status) { return textAt(conditionOf(status, "Ready"), "status") == "True"; }
 
+bool componentsReady(const Plan& plan, const Observation& seen) {
+  return std::all_of(plan.components.begin(), plan.components.end(), [&](const PlannedComponent& part) {
+    return deploymentVerdict(deploymentNamed(seen, part.name)).status == "True";
+  });
+}
+
 Json servingStatus(const Json& isvc, const Plan& plan, const Observation& seen, const std::string& now) {
   StatusWriter writer(isvc, now);
   setRuntime(writer.status, plan.runtime, plan.clusterRuntime);

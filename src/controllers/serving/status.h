@@ -21,6 +21,9 @@ Json invalidSpecStatus(const Json& isvc, const SpecFault& fault, const std::stri
 Json reconcileFailedStatus(const Json& isvc, const Plan& plan, const std::string& message, const std::string& now);
 Json stoppedStatus(const Json& isvc, const std::string& now);
 
+// Whether every component's Deployment is available.
+bool componentsReady(const Plan& plan, const Observation& seen);
+
 struct EventText {
   std::string type, reason, message;  // type: Normal or Warning
 };

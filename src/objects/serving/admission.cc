@@ -1,7 +1,6 @@
 #include "objects/serving/admission.h"
 
 #include "objects/serving/defaults.h"
-#include "objects/serving/keys.h"
 #include "objects/serving/validate.h"
 #include "objects/serving/view.h"
 
@@ -26,13 +25,6 @@ Status validate(const Kind& kind, const Json& object, const Json* old, const std
 }
 
 }  // namespace
-
-ServingConfig findServingConfig(const FindObject& find) {
-  Json object = find("v1", "ConfigMap", std::string(kSystemNamespace), std::string(kConfigMapName));
-  if (!object.is_object()) return ServingConfig();
-  Result<ServingConfig> config = parseServingConfig(object);
-  return config ? std::move(*config) : ServingConfig();
-}
 
 bool hasServingAdmission(const Kind& kind) { return !webhookName(kind).empty(); }
 

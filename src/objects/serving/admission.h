@@ -1,8 +1,6 @@
 // The admission of KServe's kinds in one call: default, then validate. Pure; the API server (or a webhook server on a cluster)
 // adapts it to its hooks.
 #pragma once
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -11,14 +9,6 @@
 #include "objects/serving/config.h"
 
 namespace slipway::isvc {
-
-// Reads one object of the API; a null Json when it does not exist.
-using FindObject =
-    std::function<Json(const std::string& apiVersion, const std::string& kind, const std::string& ns, const std::string& name)>;
-
-// The configuration of the ConfigMap inferenceservice-config in namespace kserve. Absent or broken: the defaults; the
-// controller, which keeps the last good one, says what is broken.
-ServingConfig findServingConfig(const FindObject& find);
 
 // True for the kinds that defaultServingObject or validateServingObject treat.
 bool hasServingAdmission(const Kind& kind);

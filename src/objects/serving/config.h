@@ -36,7 +36,7 @@ struct ServingConfig {
   std::string ingressDomain = "localhost";
   std::string domainTemplate = "{{ .Name }}.{{ .Namespace }}.{{ .IngressDomain }}";
   std::string urlScheme = "http";
-  std::string ingressClass = "istio";
+  std::string ingressClass;  // of the Ingress objects that a cluster's ingress controller acts on; empty: none are made
   bool disableIngressCreation = false;
 
   std::string agentImage = "kserve/agent:latest";

@@ -36,7 +36,7 @@ const Difference kDifferences[] = {
     {".*", ".*", "/metadata/(generation|uid|generateName|ownerReferences/0/uid|finalizers.*)", "the server's"},
     {".*", ".*", "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration", "the client's"},
     {".*", "stored", "/metadata/annotations/serving.kserve.io~1deploymentMode", "kept as the user wrote it"},
-    {".*", "(Deployment|Service|HorizontalPodAutoscaler)/.*", "/status.*", "the server's"},
+    {".*", "(Deployment|Service|HorizontalPodAutoscaler|Ingress)/.*", "/status.*", "the server's"},
     {".*", "Deployment/.*", "/metadata/annotations/deployment.kubernetes.io~1revision", "the Deployment controller's"},
     {".*", "Service/.*", "/spec/(clusterIP|clusterIPs|ipFamilies|ipFamilyPolicy|internalTrafficPolicy).*", "the server's"},
     {".*", "HorizontalPodAutoscaler/.*", "/spec/behavior.*", "the server's default"},
@@ -53,6 +53,7 @@ const Difference kDifferences[] = {
     {"raw-oci", "pod .*", "/spec/initContainers/0/args/2", "our own words"},
     {"x-prometheus-scraping", "pod .*", "/metadata/annotations/prometheus.io~1port", "the port that the server listens on"},
     {"raw-onnx", "stored|status", "/.*", "onnx is served over v2 alone, so that is its default"},
+    {"x-m01-.*", "Ingress/.*", "/spec/rules/1/http/paths/0/backend/service/name", "the transformer's host reaches the transformer"},
     {"runtime-template-placeholders", "status", "/.*", "index with a quoted key works"},
     {"x-std-m42-.*", ".*", "/(spec/template/)?metadata/annotations/internal.serving.kserve.io~1batcher.*|/spec/ports/0/targetPort|/spec/containers",
      "the guide's batching annotations have an effect"},
@@ -226,6 +227,7 @@ ServingConfig stockConfig() {
   ServingConfig config;
   config.defaultMode = "Serverless";
   config.ingressDomain = "example.com";
+  config.ingressClass = "istio";
   config.domainTemplate = "{{ .Name }}-{{ .Namespace }}.{{ .IngressDomain }}";
   return config;
 }
