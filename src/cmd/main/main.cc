@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addModelServerCommand(app, &exitCode);
   slipway::cmd::addGatewayCommand(app, &exitCode);
+  slipway::cmd::addStorageInitCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,93 @@
+#include <condition_variable>
+#include <cstdio>
+#include <thread>
+
+#include "base/clock.h"
+#include "storage/fetch.h"
+
+namespace slipway::storage {
+namespace {
+// Prints how far a fetch is, every two seconds, until it goes.
+class Reporter {
+ public:
+  Reporter(std::string uri, const Progress& progress) : uri_(std::move(uri)), progress_(progress), thread_([this] { run(); }) {}
+  ~Reporter() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+  Reporter(const Reporter&) = delete;
+  Reporter& operator=(const Reporter&) = delete;
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    std::uint64_t before = 0;
+    while (!wake_.wait_for(lock, std::chrono::seconds(2), [this] { return done_; })) {
+      const std::uint64_t bytes = progress_.bytes, total = progress_.total;
+      const std::string share = total == 0 ? "" : fmt::format("{} % of {}, ", bytes * 100 / total, describeBytes(total));
+      std::printf("%s: %s%s so far, %s/s\n", uri_.c_str(), share.c_str(), describeBytes(bytes).c_str(), describeBytes((bytes - std::min(before, bytes)) / 2).c_str());
+      std::fflush(stdout);
+      before = bytes;
+    }
+  }
+
+  std::string uri_;
+  const Progress& progress_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+std::string describe(const FetchReport& report, const Progress& progress) {
+  if (report.linked) return "linked";
+  std::string out = fmt::format("{} file{}, {}", report.files, report.files == 1 ? "" : "s", describeBytes(std::max<std::uint64_t>(report.bytes, progress.bytes)));
+  if (report.cached) out += ", from the node's cache";
+  if (progress.retries > 0) out += fmt::format(", {} retries", progress.retries.load());
+  return out;
+}
+
+// One line, whatever the message holds: the last line of the log becomes the pod's termination message.
+std::string oneLine(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  if (text.size() > 2000) text = text.substr(0, 2000) + "…";
+  return text;
+}
+}  // namespace
+
+int storageInit(const std::vector<std::string>& arguments, const Environment& environment) {
+  if (arguments.empty() || arguments.size() % 2 != 0) {
+    std::fprintf(stderr, "storage-init: expected pairs of source and folder, got %zu arguments\n", arguments.size());
+    return 2;
+  }
+  const auto settings = Settings::fromEnvironment(environment);
+  if (!settings) {
+    std::fprintf(stderr, "storage-init: %s\n", oneLine(settings.error().message).c_str());
+    return 1;
+  }
+  const SystemClock clock;
+  for (std::size_t i = 0; i < arguments.size(); i += 2) {
+    const std::string& uri = arguments[i];
+    std::printf("%s -> %s\n", uri.c_str(), arguments[i + 1].c_str());
+    std::fflush(stdout);
+    const TimePoint began = clock.now();
+    Progress progress;
+    const auto report = [&] {
+      const Reporter reporter(uri, progress);
+      return fetchModel(uri, arguments[i + 1], *settings, progress);
+    }();
+    if (!report) {
+      std::fprintf(stderr, "%s\n", oneLine(report.error().message).c_str());
+      return 1;
+    }
+    std::printf("%s: done in %.2f s (%s)\n", uri.c_str(), std::chrono::duration<double>(clock.now() - began).count(), describe(*report, progress).c_str());
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace slipway::storage
