@@ -227,6 +227,34 @@ TEST_F(NodeAgentTest, ProbesDecideReadinessAndRestart) {
   EXPECT_TRUE(loop_.until([&] { return hasEvent("Killing", "Container main failed liveness probe, will be restarted"); }));
 }
 
+TEST_F(NodeAgentTest, TcpAndHttpProbesAskThePodsOwnAddress) {
+  for (const bool http : {false, true}) {
+    const std::string name = http ? "http" : "tcp";
+    Json main = {{"name", "main"}, {"image", "local"}, {"command", {testing::selfPath(), "test-program", "http", "18080", "/mnt/v/ready"}},
+        {"ports", Json::array({{{"name", "web"}, {"containerPort", 18080}}})}, {"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/mnt/v"}}})}};
+    main["readinessProbe"] = http ? Json{{"httpGet", {{"path", "/ready"}, {"port", "web"}}}, {"periodSeconds", 1}} : Json{{"tcpSocket", {{"port", 18080}}}};
+    create(name, {{"volumes", Json::array({{{"name", "v"}, {"emptyDir", Json::object()}}})}, {"containers", Json::array({main})}});
+  }
+  ASSERT_TRUE(loop_.until([&] { return ready("tcp"); })) << pod("tcp").dump(1);
+  ASSERT_TRUE(loop_.until([&] { return phase("http") == "Running"; }));
+  EXPECT_FALSE(ready("http"));
+  EXPECT_NE(textAt(at(pod("tcp"), "status"), "podIP"), textAt(at(pod("http"), "status"), "podIP")) << "the same port on two addresses";
+  std::ofstream(dir_ / ("pods/" + textAt(at(pod("http"), "metadata"), "uid") + "/volumes/v/ready")) << "";
+  EXPECT_TRUE(loop_.until([&] { return ready("http"); })) << pod("http").dump(1);
+}
+
+TEST_F(NodeAgentTest, LifecycleHooksRunInsideTheContainer) {
+  Json main = shellContainer("main", "trap 'exit 0' TERM; while true; do sleep 0.02; done");
+  main["lifecycle"] = {{"postStart", {{"exec", {{"command", {"/bin/sh", "-c", "echo started > /claim/post"}}}}}}, {"preStop", {{"exec", {{"command", {"/bin/sh", "-c", "echo stopping > /claim/pre"}}}}}}};
+  main["volumeMounts"] = Json::array({{{"name", "v"}, {"mountPath", "/claim"}}});
+  std::filesystem::create_directories(dir_ / "host");
+  create("p", {{"volumes", Json::array({{{"name", "v"}, {"hostPath", {{"path", dir_ / "host"}}}}})}, {"containers", Json::array({main})}});
+  ASSERT_TRUE(loop_.until([&] { return std::filesystem::exists(dir_ / "host/post"); }));
+  remove("p");
+  ASSERT_TRUE(loop_.until([&] { return pod("p").is_null(); }));
+  EXPECT_EQ(readWholeFile(dir_ / "host/pre").value_or(""), "stopping\n");
+}
+
 TEST_F(NodeAgentTest, FollowGivesLinesAsTheyComeAndEndsWithTheContainer) {
   create("p", {{"restartPolicy", "Never"}, {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}},
       {"containers", {[] {

@@ -8,6 +8,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/write.hpp>
+
+#include "net/client.h"
+#include "net/tls.h"
 #include <boost/asio/use_awaitable.hpp>
 
 namespace slipway::node {
@@ -72,6 +75,21 @@ Task<ProbeResult> probeHttp(ProbeSpec spec, std::string host) {
   if (std::sscanf(head.c_str(), "HTTP/%*d.%*d %d", &status) != 1) co_return ProbeResult{false, fmt::format("Get \"{}\": EOF", url)};
   if (status >= 200 && status < 400) co_return ProbeResult{true, ""};
   co_return ProbeResult{false, fmt::format("HTTP probe failed with statuscode: {}", status)};
+}
+
+// As a kubelet does, without checking the certificate.
+Task<ProbeResult> probeHttps(ProbeSpec spec, std::string host) {
+  auto tls = net::TlsContext::client("", nullptr, false);
+  if (!tls) co_return ProbeResult{false, tls.error().message};
+  net::HttpClient client(co_await asio::this_coro::executor, {.tls = *tls});
+  net::Request request;
+  request.target = spec.path;
+  request.headers.set("User-Agent", "kube-probe/1.34");
+  for (const auto& [name, value] : spec.headers) request.headers.set(name, value);
+  auto response = co_await client.send(net::Origin{host, spec.port, true, ""}, std::move(request));
+  if (!response) co_return ProbeResult{false, fmt::format("Get \"https://{}:{}{}\": {}", host, spec.port, spec.path, response.error().message)};
+  if (response->status >= 200 && response->status < 400) co_return ProbeResult{true, ""};
+  co_return ProbeResult{false, fmt::format("HTTP probe failed with statuscode: {}", response->status)};
 }
 
 Task<ProbeResult> probeExec(ProbeSpec spec, std::string containerId, Runtime& runtime) {
@@ -148,7 +166,7 @@ Task<ProbeResult> runProbe(ProbeSpec spec, std::string podIp, std::string contai
     co_return result;
   }
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::duration_cast<std::chrono::steady_clock::duration>(spec.timeout));
-  Task<ProbeResult> look = spec.action == ProbeSpec::Action::TcpSocket || spec.tls ? probeTcp(host, spec.port) : probeHttp(spec, host);
+  Task<ProbeResult> look = spec.action == ProbeSpec::Action::TcpSocket ? probeTcp(host, spec.port) : spec.tls ? probeHttps(spec, host) : probeHttp(spec, host);
   boost::system::error_code ec;
   auto got = co_await (std::move(look) || timer.async_wait(asio::redirect_error(asio::use_awaitable, ec)));
   if (got.index() == 0) co_return std::get<0>(got);

@@ -28,7 +28,7 @@ struct ProbeSpec {
   std::optional<Duration> grace;                 // terminationGracePeriodSeconds of the probe itself
   std::string host;                              // empty: the pod's address
   std::uint16_t port = 0;
-  bool tls = false;                              // httpGet with scheme HTTPS: that the port accepts counts as success
+  bool tls = false;                              // httpGet with scheme HTTPS; the certificate is not checked
   std::string path = "/";
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::string> command;

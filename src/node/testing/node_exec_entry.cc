@@ -2,7 +2,9 @@
 // before any test runs.
 #include "node/testing/node_exec_entry.h"
 
+#include <arpa/inet.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -23,6 +25,28 @@ namespace {
   ::_exit(0);
 }
 
+// Answers HTTP on SLIPWAY_POD_IP:port: 200 when `file` exists, 503 before.
+int serveHttp(int port, const char* file) {
+  const char* ip = std::getenv("SLIPWAY_POD_IP");
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  ::inet_pton(AF_INET, ip != nullptr ? ip : "127.0.0.1", &address.sin_addr);
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 16) != 0) return 1;
+  for (;;) {
+    const int connection = ::accept(listener, nullptr, nullptr);
+    if (connection < 0) return 1;
+    char buffer[4096];
+    (void)!::read(connection, buffer, sizeof buffer);
+    const std::string reply = ::access(file, F_OK) == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" : "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    (void)!::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL);
+    ::close(connection);
+  }
+}
+
 ProgramMode programs[8];
 int programCount = 0;
 
@@ -41,6 +65,10 @@ bool runIfProgram(int argc, char** argv, int* exitCode) {
   }
   if (argc >= 3 && std::strcmp(argv[1], "test-program") == 0) {
     if (std::strcmp(argv[2], "hog") == 0 && argc > 3) hog(std::atoi(argv[3]));
+    if (std::strcmp(argv[2], "http") == 0 && argc > 4) {
+      *exitCode = serveHttp(std::atoi(argv[3]), argv[4]);
+      return true;
+    }
     for (int i = 0; i < programCount; ++i) {
       if (std::strcmp(argv[2], programs[i].name) != 0) continue;
       *exitCode = programs[i].run(argc - 3, argv + 3);
