@@ -14,6 +14,7 @@ void addCompletionCommand(CLI::App& app, int* exitCode);
 void addGatewayCommand(CLI::App& app, int* exitCode);
 void addModelServerCommand(CLI::App& app, int* exitCode);
 void addStorageInitCommand(CLI::App& app, int* exitCode);
+void addUpCommand(CLI::App& app, int* exitCode);
 void addVersionCommand(CLI::App& app, int* exitCode);
 
 // `slipway node-exec …`, which the node starts once per container: handled before any flag is parsed, because its arguments are

@@ -9,11 +9,12 @@ int main(int argc, char** argv) {
   CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
   app.require_subcommand(1);
   int exitCode = 0;
-  slipway::cmd::addApiServerCommand(app, &exitCode);
-  slipway::cmd::addCompletionCommand(app, &exitCode);
+  slipway::cmd::addUpCommand(app, &exitCode);
   slipway::cmd::addModelServerCommand(app, &exitCode);
   slipway::cmd::addGatewayCommand(app, &exitCode);
+  slipway::cmd::addApiServerCommand(app, &exitCode);
   slipway::cmd::addStorageInitCommand(app, &exitCode);
+  slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
   try {
     app.parse(argc, argv);
