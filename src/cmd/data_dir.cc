@@ -100,10 +100,10 @@ Result<net::CertificatePem> DataDir::serverCertificate(const std::vector<std::st
   return net::issueCertificate(ca, request);
 }
 
-Result<std::string> DataDir::adminToken() const {
-  const fs::path path = path_ / "pki/admin.token";
-  auto token = readFile(path);
-  if (token && !token->empty()) return token;
+Result<std::string> DataDir::secret(const std::string& name) const {
+  const fs::path path = path_ / "pki" / name;
+  auto known = readFile(path);
+  if (known && !known->empty()) return known;
   const std::string made = randomHex(32);
   SLIP_CHECK(writeSecret(path, made));
   return made;
@@ -111,7 +111,7 @@ Result<std::string> DataDir::adminToken() const {
 
 Status DataDir::writeKubeconfig(const std::string& server) const {
   SLIP_TRY(auto ca, authority());
-  SLIP_TRY(auto token, adminToken());
+  SLIP_TRY(auto token, secret("admin.token"));
   return writeSecret(kubeconfig(), fmt::format(R"(apiVersion: v1
 kind: Config
 clusters:

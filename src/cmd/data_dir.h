@@ -27,8 +27,8 @@ class DataDir {
   Result<net::CertificatePem> authority() const;
   // A server certificate for these names and addresses, issued anew.
   Result<net::CertificatePem> serverCertificate(const std::vector<std::string>& addresses) const;
-  // The administrator's bearer token, made on first use.
-  Result<std::string> adminToken() const;
+  // A random secret of 64 hex digits kept in pki/<name>, made on first use: the administrator's token, signing keys.
+  Result<std::string> secret(const std::string& name) const;
   // kubeconfig for the administrator: certificate authority and token inside, so that the file works wherever it is copied.
   Status writeKubeconfig(const std::string& server) const;
 

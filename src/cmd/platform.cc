@@ -8,6 +8,7 @@
 #include <future>
 #include <thread>
 
+#include "apiserver/http/api_handler.h"
 #include "apiserver/server.h"
 #include "base/log.h"
 #include "cmd/data_dir.h"
@@ -41,6 +42,7 @@ struct Platform::State {
   proxy::RouteBoard board{metrics};
   std::unique_ptr<proxy::Gateway> gateway;
   std::unique_ptr<apiserver::ApiServer> api;
+  std::unique_ptr<apiserver::ApiHandler> handler;
   std::unique_ptr<net::HttpServer> https;
   std::unique_ptr<kube::Cache> cache;
   std::unique_ptr<feed::RouteFeed> feed;
@@ -91,7 +93,8 @@ Result<std::string> Platform::State::startGateway(std::uint16_t* port) {
 
 Result<std::string> Platform::State::startApi() {
   SLIP_TRY(auto authority, dir->authority());
-  SLIP_TRY(auto token, dir->adminToken());
+  SLIP_TRY(auto token, dir->secret("admin.token"));
+  SLIP_TRY(auto accountKey, dir->secret("service-accounts.key"));
   apiserver::ApiServerOptions apiOptions;
   apiOptions.store.path = (dir->path() / "state.db").string();
   apiOptions.registry.admissions = servingHooks(build);
@@ -101,7 +104,11 @@ Result<std::string> Platform::State::startApi() {
   SLIP_TRY(auto tls, net::TlsContext::server(identity, authority.certificate));
   net::ServerOptions httpOptions;
   httpOptions.tls = std::move(tls);
-  https = std::make_unique<net::HttpServer>(io.get_executor(), api->handler(), httpOptions);
+  apiserver::HttpOptions surface;
+  surface.tokens = {{token, {"admin", "", {"system:masters"}}}};
+  surface.accountKey = accountKey;
+  handler = std::make_unique<apiserver::ApiHandler>(api->registry(), std::make_shared<SystemClock>(), surface);
+  https = std::make_unique<net::HttpServer>(io.get_executor(), [this](net::Request r) { return handler->handle(std::move(r)); }, httpOptions);
   auto bound = https->listen(options.listen, options.apiPort);
   if (!bound) return fail(bound.error().code, bound.error().message + " (--api-port)");
   const std::string url = fmt::format("https://{}:{}", bound->address, bound->port);
@@ -129,7 +136,7 @@ Task<Status> Platform::State::startNode() {
   nodeOptions.hostIp = options.listen;
   runtime = std::make_unique<node::ProcessRuntime>(io.get_executor());
   node = std::make_shared<node::NodeAgent>(api->client(), *cache, clock, *scope, *runtime, nodeOptions);
-  api->setPodStreams(node.get());
+  handler->setPodStreams(node.get());
   co_return co_await node->start();
 }
 
