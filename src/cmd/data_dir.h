@@ -27,6 +27,7 @@ class DataDir {
   Result<net::CertificatePem> authority() const;
   // A server certificate for these names and addresses, issued anew.
   Result<net::CertificatePem> serverCertificate(const std::vector<std::string>& addresses) const;
+  Result<std::string> adminToken() const { return secret("admin.token"); }  // the administrator's bearer token
   // A random secret of 64 hex digits kept in pki/<name>, made on first use: the administrator's token, signing keys.
   Result<std::string> secret(const std::string& name) const;
   // kubeconfig for the administrator: certificate authority and token inside, so that the file works wherever it is copied.

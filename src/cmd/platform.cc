@@ -161,7 +161,8 @@ Status Platform::State::startControllers(std::uint16_t gatewayPort) {
 
 Result<Ready> Platform::start() {
   State& s = *state_;
-  SLIP_TRY(s.dir, DataDir::open(s.options.dataDir));
+  SLIP_TRY(auto dir, DataDir::open(s.options.dataDir));
+  s.dir.emplace(std::move(dir));
   std::uint16_t gatewayPort = 0;
   SLIP_TRY(auto gatewayUrl, s.startGateway(&gatewayPort));
   s.startLoop();
