@@ -34,6 +34,20 @@ def module_table():
     return table
 
 
+def awaits_in_condition(line):
+    """True for `if (co_await …)` and the like; `if (x) co_await …` is fine. Conditions are followed to the end of the line."""
+    if line.lstrip().startswith("//"):
+        return False
+    for match in re.finditer(r"\b(if|while|switch)\s*\(", line):
+        depth, end = 1, match.end()
+        while end < len(line) and depth:
+            depth += {"(": 1, ")": -1}.get(line[end], 0)
+            end += 1
+        if "co_await" in line[match.end():end]:
+            return True
+    return False
+
+
 def check_file(path, table):
     rel = path.relative_to(ROOT)
     module = path.relative_to(SRC).parts[0]
@@ -54,7 +68,7 @@ def check_file(path, table):
             for prefix, owners in OWNED.items():
                 if include.group(1) == "<" and header.startswith(prefix) and module not in owners and not is_test:
                     yield f"{where}: <{header}> belongs to {', '.join(sorted(owners))}"
-        elif re.search(r"\b(if|while|switch)\s*\(.*co_await", line) and not line.lstrip().startswith("//"):
+        elif awaits_in_condition(line):
             yield f"{where}: await on a line of its own, into a named value"
 
 

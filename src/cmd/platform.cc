@@ -154,8 +154,8 @@ Status Platform::State::startControllers(std::uint16_t gatewayPort) {
     isvc::startServing({api->client(), *cache, clock, *scope}, serving);
     feed = std::make_unique<feed::RouteFeed>(io.get_executor(), *cache, board, clock);
     feed->start(*scope);
-    if (options.node) co_return co_await startNode();
-    co_return Status{};
+    if (!options.node) co_return Status{};
+    co_return co_await startNode();
   });
 }
 
@@ -174,6 +174,7 @@ Result<Ready> Platform::start() {
 void Platform::waitForSignal() { state_->signalled.get_future().wait(); }
 
 Task<void> Platform::State::stopControlHalf() {
+  // What does not exist yet when a start has failed is skipped.
   if (node) co_await node->stop(options.grace);
   scope->cancel();
   co_await scope->join();
