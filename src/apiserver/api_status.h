@@ -24,6 +24,7 @@ Failure forbidden(const Resource& resource, const std::string& name, const std::
 // 422 with every cause; an empty kind is "The request is invalid".
 Failure invalid(const Resource& resource, const std::string& name, const std::vector<FieldError>& causes);
 Failure invalidPatch(const std::string& patched, const std::string& why);
+Failure rejectedPatch(const std::string& why);  // 422: a JSON patch that does not fit the object
 Failure badRequest(const std::string& message);
 Failure unauthorized();
 Failure noSuchPath();  // 404: the server could not find the requested resource

@@ -1,5 +1,6 @@
 #include "apiserver/api_status.h"
 #include "apiserver/write_rules.h"
+#include "objects/patch/field_set.h"
 #include "objects/patch/patch.h"
 
 namespace slipway::apiserver {
@@ -28,11 +29,8 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
   Json target = old;
   target["apiVersion"] = asked_.apiVersion();
   Result<Json> patched = applyPatch(type, target, patch);
-  if (!patched) {
-    if (!patched.error().detail.empty()) return fail(patched.error());
-    if (patched.error().code == Code::Invalid) return invalid(asked_, context_.name, {{"FieldValueInvalid", "patch", patched.error().message}});
-    return badRequest(patched.error().message);
-  }
+  if (!patched && patched.error().code == Code::Invalid) return rejectedPatch(patched.error().message);
+  if (!patched) return badRequest(patched.error().message);
   SLIP_CHECK(checkIdentity(*patched));
   const std::string name = textAt((*patched)["metadata"], "name");
   if (name != context_.name) {
@@ -50,8 +48,22 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
 Result<Written> WriteRules::patchScale(PatchType type, const EntryPtr& entry, const Json& old, const Json& patch) {
   const Json scale = scaleOf(asked_, old);
   if (scale.is_null()) return noSuchPath();
-  SLIP_TRY(const Json patched, applyPatch(type == PatchType::Strategic ? PatchType::Merge : type, scale, patch));
-  return updateScale(entry, old, patched);
+  Result<Json> patched = applyPatch(type == PatchType::Strategic ? PatchType::Merge : type, scale, patch);
+  if (!patched) return rejectedPatch(patched.error().message);
+  return updateScale(entry, old, *patched);
+}
+
+// kubectl moving an object from client-side to server-side apply may change what its last-applied annotation lists: those fields
+// are its own, under the name of an Update manager.
+bool WriteRules::wereAppliedBefore(const Json& live, const std::vector<FieldConflict>& conflicts) const {
+  if (context_.fieldManager != "kubectl") return false;
+  const std::string text = textAt(at(live, "metadata", "annotations"), "kubectl.kubernetes.io/last-applied-configuration");
+  const Json last = Json::parse(text, nullptr, false);
+  if (!last.is_object()) return false;
+  const schema::NodeTable& nodes = registry_.catalog().nodes();
+  const std::vector<std::string> mine = patch::fieldsOf(nodes, &nodes.node(resource_.schema), last).paths();
+  return std::all_of(conflicts.begin(), conflicts.end(),
+                     [&](const FieldConflict& c) { return std::find(mine.begin(), mine.end(), c.field) != mine.end(); });
 }
 
 Result<Written> WriteRules::serverSideApply(const Json& patch) {
@@ -70,6 +82,11 @@ Result<Written> WriteRules::serverSideApply(const Json& patch) {
   const Json old = entry ? entry->json() : Json(nullptr);
   if (entry) SLIP_CHECK(checkVersion(entry, old, applied));
   SLIP_TRY(ApplyOutcome outcome, applyServerSide(registry_.catalog(), resource_, old, applied, fieldManager()));
+  if (!outcome.conflicts.empty() && wereAppliedBefore(old, outcome.conflicts)) {
+    FieldManager forced = fieldManager();
+    forced.force = true;
+    SLIP_TRY(outcome, applyServerSide(registry_.catalog(), resource_, old, applied, forced));
+  }
   if (!outcome.conflicts.empty()) return fail(conflictError(outcome.conflicts));
   ownershipDone_ = true;
   if (!entry) return create(std::move(outcome.object));

@@ -41,6 +41,7 @@ class WriteRules {
   Result<Json> applyPatch(kube::PatchType type, const Json& target, const Json& patch) const;
   Result<Written> patchScale(kube::PatchType type, const EntryPtr& current, const Json& old, const Json& patch);
   Result<Written> serverSideApply(const Json& patch);
+  bool wereAppliedBefore(const Json& live, const std::vector<FieldConflict>& conflicts) const;
 
   // Delete.
   Status checkPreconditions(const EntryPtr& current, const DeleteRequest& request) const;

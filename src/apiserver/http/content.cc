@@ -73,10 +73,20 @@ class DuplicateFinder final : public nlohmann::json_sax<Json> {
   std::vector<Level> levels_;
 };
 
+bool endsEarly(const std::string& bytes) {
+  try {
+    (void)Json::parse(bytes);
+  } catch (const Json::parse_error& e) {
+    return e.byte > bytes.size();
+  } catch (const Json::exception&) {
+  }
+  return false;
+}
+
 Result<Json> parseText(const std::string& bytes) {
   Result<Json> parsed = parseJson(bytes);
   if (parsed) return parsed;
-  if (parsed.error().message.find("unexpected end of input") != std::string::npos) return badRequest("unexpected end of JSON input");
+  if (endsEarly(bytes)) return badRequest("unexpected end of JSON input");
   return badRequest("the body of the request is not valid JSON: " + parsed.error().message);
 }
 

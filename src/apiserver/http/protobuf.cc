@@ -186,8 +186,9 @@ class Decoder {
       }
       default: break;
     }
+    if (parts.count(1) == 0) return Json(nullptr);
     const auto seconds = static_cast<std::int64_t>(parts[1].value);
-    if (parts.count(1) == 0 || seconds < -62135596800 || seconds > 253402300799) return Json(nullptr);
+    if (seconds < -62135596800 || seconds > 253402300799) return Json(nullptr);
     const auto nanos = static_cast<std::int64_t>(std::min<std::uint64_t>(parts[2].value, 999999999));
     const WallTime t{std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos))};
     return Json(f.kind == Kind::MicroTime ? formatRfc3339Micro(t) : formatRfc3339(t));

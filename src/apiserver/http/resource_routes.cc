@@ -41,6 +41,8 @@ Task<net::Response> ResourceRoutes::handle(Call call, const Resource* resource) 
     co_return errorResponse(noSuchPath().value());
   }
   if (!resource->namespaced) call.info.ns.clear();
+  const bool needsName = call.info.verb == "update" || call.info.verb == "patch";
+  if (needsName && call.info.name.empty()) co_return errorResponse(methodNotAllowed(call.request.method).value());
   Result<net::Response> response = co_await route(call, *resource);
   if (!response) co_return errorResponse(response.error());
   co_return std::move(*response);
@@ -97,11 +99,6 @@ Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& res
   query.continueToken = call.request.queryValue("continue").value_or("");
   SLIP_TRY(query.limit, limitOf(call.request));
   Result<ListPage> page = registry_.list(resource, query);
-  if (!page && page.error().code == Code::BadRequest && page.error().detail.empty()) {
-    const std::string gvr = resource.group + "/" + resource.version + ", Resource=" + resource.plural;
-    return badRequest(fmt::format("Unable to find \"{}\" that match label selector \"{}\", field selector \"{}\": {}", gvr, query.labelSelector,
-                                  query.fieldSelector, page.error().message));
-  }
   if (!page) return fail(page.error());
   Json meta{{"resourceVersion", std::to_string(page->revision)}};
   if (!page->continueToken.empty()) {
