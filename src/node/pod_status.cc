@@ -63,7 +63,7 @@ Json containerStatus(const Where& w, bool initialised) {
   auto [state, last] = statesOf(w, c, initialised);
   const bool done = w.init && !plan.sidecar && c.phase == CPhase::Exited && c.exit && c.exit->exitCode == 0;
   Json status = {{"name", plan.name}, {"image", plan.image}, {"imageID", c.instance >= 0 ? "slipway://" + plan.image : ""},
-      {"restartCount", c.restarts()}, {"ready", done || (c.phase == CPhase::Running && c.ready)},
+      {"restartCount", c.restarts()}, {"ready", done || (c.phase == CPhase::Running && c.ready && (!w.init || plan.sidecar))},
       {"started", c.phase == CPhase::Running && c.started}, {"state", std::move(state)}, {"lastState", std::move(last)}};
   if (!c.id.empty()) status["containerID"] = kContainerIdScheme + c.id;
   return status;

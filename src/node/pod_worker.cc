@@ -225,7 +225,8 @@ Task<Result<VolumePlaces>> PodWorker::prepareVolumes() {
 }
 
 Task<void> PodWorker::setUp() {
-  state_.ip = node_->addresses.assign(uid());
+  const bool hostNetwork = boolAt(at(pod_, "spec"), "hostNetwork");
+  state_.ip = hostNetwork ? state_.hostIp : node_->addresses.assign(uid());
   std::error_code ec;
   fs::create_directories(paths_.pod, ec);
   ::chmod(paths_.pod.c_str(), 0700);
