@@ -486,7 +486,7 @@ def v2_schema(schema):
 
 def v2_document(source, version):
     def query(name):
-        return field(8, field(1, field(2, field(2, field(2, "query") + field(4, name) + field(6, "string") + field(21, True)))))
+        return field(8, field(1, field(2, field(3, field(2, "query") + field(4, name) + field(6, "string") + field(21, True)))))
 
     responses = field(9, field(1, named("200", field(1, field(1, "OK")))))
 
