@@ -105,6 +105,20 @@ TEST(HttpClient, KnownLengthStreamsKeepTheirLength) {
   });
 }
 
+TEST(HttpServer, GathersLargeBodiesWhole) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e, [](Request r) -> Task<Response> {
+      co_return Response::text(200, (r.body.streaming() ? "stream " : "whole ") + std::to_string(std::count(r.body.bytes().begin(), r.body.bytes().end(), 'z')));
+    }, {.bufferBodyBytes = 32 << 20});
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    for (const std::size_t size : {5000u, 40000u, 100000u, 20u << 20}) {
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body(std::string(size, 'z'))});
+      EXPECT_EQ(r->body.bytes(), "whole " + std::to_string(size));
+    }
+  });
+}
+
 TEST(HttpClient, AStaleConnectionIsRetriedOnce) {
   run([](Executor e) -> Task<void> {
     auto first = std::make_unique<HttpServer>(e, echo);

@@ -39,6 +39,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   Task<bool> receiveBody();
   Task<Result<std::string>> readBodyChunk(std::uint64_t generation);
   Task<Result<std::string>> readChunked();
+  Task<Result<std::string>> gatherBody();
   Task<Status> sendContinue();
   bool answerInline();
   Task<bool> answer();
