@@ -1,5 +1,5 @@
 // startWorkloads: what kube-controller-manager and kube-scheduler do on a cluster, for the standalone platform: Deployments,
-// ReplicaSets, StatefulSets, endpoints, volume claims, scheduling and pod clean-up. On a cluster none of this runs.
+// ReplicaSets, endpoints, volume claims, scheduling and pod clean-up. On a cluster none of this runs.
 // ServiceAccounts, namespaces, cluster IPs and owner garbage collection are the embedded API server's.
 //
 //   Workloads w = startWorkloads({client, cache, clock, scope, pool, dataDir / "volumes"});
