@@ -120,7 +120,8 @@ void injectAgent(Json& pod, const ServingConfig& config, const BuildOptions& opt
 
 Status injectModelcar(Json& pod, const std::string& uri, const ServingConfig& config) {
   if (!config.modelcar) {
-    return fail(Code::Forbidden, "storageUri " + uri + ": models in container images are switched off (storageInitializer.enableModelcar)");
+    return fail(Code::Forbidden,
+                "storageUri " + uri + ": models in container images are switched off (storageInitializer.enableModelcar)");
   }
   if (uri.starts_with("oci+native://") || uri.starts_with("oci+fetch://")) {
     return fail(Code::Forbidden, "storageUri " + uri + ": this version reads models in container images as oci:// only");
@@ -136,8 +137,8 @@ Status injectModelcar(Json& pod, const std::string& uri, const ServingConfig& co
   // Only processes of one user may read each other's /proc/<pid>/root.
   (*server)["securityContext"]["runAsUser"] = config.modelcarUid;
   spec["shareProcessNamespace"] = true;
-  std::string check = "if [ -d /models ] && [ -n \"$$(ls -A /models)\" ]; then echo '" + image + ": /models is there'; else echo '" + image +
-                      ": the image has no /models, or it is empty'; exit 1; fi";
+  std::string check = "if [ -d /models ] && [ -n \"$$(ls -A /models)\" ]; then echo '" + image +
+                      ": /models is there'; else echo '" + image + ": the image has no /models, or it is empty'; exit 1; fi";
   listOf(spec, "initContainers").push_back(modelcarContainer("modelcar-init", image, check, config));
   Json car = modelcarContainer("modelcar", image, "ln -sf /proc/$$$$/root/models /mnt/models && sleep infinity", config);
   car["securityContext"] = {{"runAsUser", config.modelcarUid}};

@@ -82,7 +82,9 @@ void applyEndpoint(const S3Settings& settings, Json& container) {
 void applyS3Settings(const Json& source, const ServingConfig& config, Json& container) {
   S3Settings settings(source, config);
   applyEndpoint(settings, container);
-  struct Setting { const char *annotation, *variable, *key; };
+  struct Setting {
+    const char *annotation, *variable, *key;
+  };
   for (const Setting& s : {Setting{"s3-verifyssl", "S3_VERIFY_SSL", "s3VerifySSL"},
                            {"s3-useanoncredential", "awsAnonymousCredential", "s3UseAnonymousCredential"},
                            {"s3-region", "AWS_DEFAULT_REGION", "s3Region"},
@@ -102,14 +104,21 @@ void mountSecret(Json& pod, Json& container, const std::string& volume, const st
   addMount(container, {{"name", volume}, {"mountPath", path}, {"readOnly", true}});
 }
 
-bool has(const Json& secret, const std::string& key) { return at(secret, "data").is_object() && at(secret, "data").contains(key); }
+bool has(const Json& secret, const std::string& key) {
+  return at(secret, "data").is_object() && at(secret, "data").contains(key);
+}
 
 void applyAzure(const Json& secret, Json& container) {
   // The old names win where both are there; tenant and subscription have no meaning without an identity.
-  static const std::vector<std::pair<const char*, const char*>> kKeys = {
-      {"AZURE_SUBSCRIPTION_ID", "AZ_SUBSCRIPTION_ID"}, {"AZURE_TENANT_ID", "AZ_TENANT_ID"}, {"AZURE_CLIENT_ID", "AZ_CLIENT_ID"},
-      {"AZURE_CLIENT_SECRET", "AZ_CLIENT_SECRET"}, {"AZURE_STORAGE_ACCESS_KEY", ""}, {"AZURE_ACCESS_TOKEN", ""},
-      {"AZURE_ACCESS_EXPIRES_ON_SECONDS", ""}, {"AZURE_ACCOUNT_NAME", ""}, {"AZURE_SERVICE_URL", ""}};
+  static const std::vector<std::pair<const char*, const char*>> kKeys = {{"AZURE_SUBSCRIPTION_ID", "AZ_SUBSCRIPTION_ID"},
+                                                                         {"AZURE_TENANT_ID", "AZ_TENANT_ID"},
+                                                                         {"AZURE_CLIENT_ID", "AZ_CLIENT_ID"},
+                                                                         {"AZURE_CLIENT_SECRET", "AZ_CLIENT_SECRET"},
+                                                                         {"AZURE_STORAGE_ACCESS_KEY", ""},
+                                                                         {"AZURE_ACCESS_TOKEN", ""},
+                                                                         {"AZURE_ACCESS_EXPIRES_ON_SECONDS", ""},
+                                                                         {"AZURE_ACCOUNT_NAME", ""},
+                                                                         {"AZURE_SERVICE_URL", ""}};
   for (const auto& [name, legacy] : kKeys) {
     if (*legacy && has(secret, legacy)) {
       setFromSecret(container, name, nameOf(secret), legacy);
@@ -175,7 +184,8 @@ struct StorageEntry {
   bool fromSecret = false;
 };
 
-Result<StorageEntry> readStorageEntry(const Json& pod, const Json& parameters, const CredentialFacts& facts, const ServingConfig& config) {
+Result<StorageEntry> readStorageEntry(const Json& pod, const Json& parameters, const CredentialFacts& facts,
+                                      const ServingConfig& config) {
   StorageEntry entry{textAt(parameters, "type"), textAt(parameters, "bucket"), annotation(pod, kStorageSpecKey)};
   std::string secretName = storageSpecSecret(pod, config);
   auto secret = facts.secrets.find(secretName);
@@ -209,7 +219,8 @@ Status applyStorageSpec(const Json& pod, Json& container, const CredentialFacts&
     if (parsed) parameters = std::move(*parsed);
   }
   SLIP_TRY(StorageEntry entry, readStorageEntry(pod, parameters, facts, config));
-  if (entry.type.empty()) return deny("unable to determine storage type; set spec.predictor.model.storage.parameters.type, for example s3");
+  if (entry.type.empty())
+    return deny("unable to determine storage type; set spec.predictor.model.storage.parameters.type, for example s3");
   if (entry.type != "s3" && entry.type != "hdfs" && entry.type != "webhdfs") {
     return deny("storage type must be one of [s3, hdfs, webhdfs]. storage type [" + entry.type + "] is not supported");
   }
@@ -217,7 +228,8 @@ Status applyStorageSpec(const Json& pod, Json& container, const CredentialFacts&
   for (Json& arg : container["args"]) {
     std::string value = arg.is_string() ? arg.get<std::string>() : "";
     if (!value.starts_with(kPlaceholder)) continue;
-    if (entry.type == "s3" && entry.bucket.empty()) return deny("format [" + entry.type + "] requires a bucket but none was found in storage data or parameters");
+    if (entry.type == "s3" && entry.bucket.empty())
+      return deny("format [" + entry.type + "] requires a bucket but none was found in storage data or parameters");
     arg = entry.type + "://" + (entry.type == "s3" ? entry.bucket + "/" : "") + value.substr(kPlaceholder.size());
   }
   if (!parameters.empty()) setValue(container, "STORAGE_OVERRIDE_CONFIG", dumpJson(parameters));
@@ -246,7 +258,8 @@ Status applyCredentials(Json& pod, Json& container, const CredentialFacts& facts
   if (!annotation(facts.serviceAccount, kIrsa).empty()) applyS3Settings(facts.serviceAccount, config, container);
   for (const std::string& name : credentialSecrets(pod, facts.serviceAccount, config)) {
     auto secret = facts.secrets.find(name);
-    if (secret == facts.secrets.end()) return deny("can't read storage secret " + name + ": secrets \"" + name + "\" not found");
+    if (secret == facts.secrets.end())
+      return deny("can't read storage secret " + name + ": secrets \"" + name + "\" not found");
     applySecret(pod, container, secret->second, config);
   }
   return {};

@@ -141,7 +141,8 @@ Result<Json> callPrintf(const std::vector<Json>& args) {
     } else if (verb == 'q' && used < args.size()) {
       out += dumpJson(Json(render(args[used++])));
     } else {
-      return fail(Code::Invalid, std::string("printf: cannot use %") + verb + " here (%s, %v and %q are known, one value each)");
+      return fail(Code::Invalid,
+                  std::string("printf: cannot use %") + verb + " here (%s, %v and %q are known, one value each)");
     }
   }
   return Json(std::move(out));

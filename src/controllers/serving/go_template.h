@@ -14,8 +14,8 @@ namespace slipway::isvc {
 
 inline constexpr std::size_t kMaxExpanded = 1 << 20;
 
-// `dot` is a record: naming a field it lacks is an error, as for a Go struct. Objects inside it are maps: a missing entry renders
-// as nothing. Error Invalid: `{{ .Nope }}: no field Nope (known: Annotations, Labels, Name, Namespace)`.
+// `dot` is a record: naming a field it lacks is an error, as for a Go struct. Objects inside it are maps: a missing entry
+// renders as nothing. Error Invalid: `{{ .Nope }}: no field Nope (known: Annotations, Labels, Name, Namespace)`.
 Result<std::string> expandTemplate(std::string_view text, const Json& dot);
 
 // The value with every text in it expanded (keys are left alone).

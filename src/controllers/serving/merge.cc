@@ -8,10 +8,17 @@ namespace {
 
 // The key by which a list's items are the same thing; empty: the list is replaced as a whole.
 std::string_view mergeKey(const std::string& list) {
-  static const std::map<std::string, std::string_view> kKeys = {
-      {"env", "name"}, {"ports", "containerPort"}, {"volumeMounts", "mountPath"}, {"volumeDevices", "devicePath"},
-      {"containers", "name"}, {"initContainers", "name"}, {"volumes", "name"}, {"imagePullSecrets", "name"},
-      {"hostAliases", "ip"}, {"topologySpreadConstraints", "topologyKey"}, {"resourceClaims", "name"}};
+  static const std::map<std::string, std::string_view> kKeys = {{"env", "name"},
+                                                                {"ports", "containerPort"},
+                                                                {"volumeMounts", "mountPath"},
+                                                                {"volumeDevices", "devicePath"},
+                                                                {"containers", "name"},
+                                                                {"initContainers", "name"},
+                                                                {"volumes", "name"},
+                                                                {"imagePullSecrets", "name"},
+                                                                {"hostAliases", "ip"},
+                                                                {"topologySpreadConstraints", "topologyKey"},
+                                                                {"resourceClaims", "name"}};
   auto it = kKeys.find(list);
   return it == kKeys.end() ? std::string_view() : it->second;
 }
@@ -69,7 +76,8 @@ Json mergeLists(const std::string& name, std::string_view key, const Json& base,
 
 Json mergeValues(const std::string& name, const Json& base, const Json& overlay) {
   if (base.is_object() && overlay.is_object()) return mergeObjects(base, overlay);
-  if (base.is_array() && overlay.is_array() && !mergeKey(name).empty()) return mergeLists(name, mergeKey(name), base, overlay);
+  if (base.is_array() && overlay.is_array() && !mergeKey(name).empty())
+    return mergeLists(name, mergeKey(name), base, overlay);
   return overlay;
 }
 

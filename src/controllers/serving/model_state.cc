@@ -47,13 +47,15 @@ std::optional<ModelFailure> failed(const Json& status, std::string_view containe
   // An image that cannot be had never gets as far as a termination.
   if (waiting == "ErrImagePull" || waiting == "ImagePullBackOff" || waiting == "InvalidImageName" ||
       waiting == "CreateContainerError" || waiting == "CreateContainerConfigError") {
-    return ModelFailure{fmt::format("container {}: {}: {}", container, waiting, textAt(at(status, "state", "waiting"), "message")), 0};
+    return ModelFailure{
+        fmt::format("container {}: {}: {}", container, waiting, textAt(at(status, "state", "waiting"), "message")), 0};
   }
   return std::nullopt;
 }
 
 std::optional<ModelFailure> podFailure(const Json& pod) {
-  if (auto failure = failed(containerStatus(pod, "initContainerStatuses", kInitializerContainer), kInitializerContainer)) return failure;
+  if (auto failure = failed(containerStatus(pod, "initContainerStatuses", kInitializerContainer), kInitializerContainer))
+    return failure;
   return failed(containerStatus(pod, "containerStatuses", kServingContainer), kServingContainer);
 }
 

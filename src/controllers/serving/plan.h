@@ -1,5 +1,5 @@
-// Plan: everything an InferenceService wants, decided from objects alone: its child objects, or why it can have none. Pure; the
-// reconciler (serving.h) only carries plans out.
+// Plan: everything an InferenceService wants, decided from objects alone: its child objects, or why it can have none. Pure;
+// the reconciler (serving.h) only carries plans out.
 #pragma once
 #include <vector>
 
@@ -35,7 +35,7 @@ struct Plan {
   bool clusterRuntime = false;
   std::string url, addressUrl;
   std::optional<Json> ingress;  // to be made once every component is ready
-  bool needsIngress = true;  // false: cluster-local, or the configuration leaves ingress to someone else
+  bool needsIngress = true;     // false: cluster-local, or the configuration leaves ingress to someone else
   std::vector<Notice> notices;
 };
 

@@ -45,7 +45,8 @@ Json initializer(const std::vector<Download>& downloads, const TextMap& annotati
     auto it = annotations.find(std::string(key));
     return it == annotations.end() ? std::string() : it->second;
   };
-  if (std::string uid = text(kInitializerUid); !uid.empty() && uid.find_first_not_of("0123456789") == std::string::npos && uid.size() < 10) {
+  if (std::string uid = text(kInitializerUid);
+      !uid.empty() && uid.find_first_not_of("0123456789") == std::string::npos && uid.size() < 10) {
     out["securityContext"] = {{"runAsUser", std::stoll(uid)}};
   }
   if (auto ms = parseDurationMs(text(kInitializerTimeout)); ms && *ms > 0) {
@@ -130,12 +131,30 @@ void annotateMetrics(Json& pod, const ServingConfig& config) {
   annotations["prometheus.io/path"] = textAt(annotations, "prometheus.kserve.io/path", "/metrics");
 }
 
+// The folder that all of these paths share: "/mnt/models" of "/mnt/models/a" and "/mnt/models/b". Empty when there is none,
+// which validation refuses but an object stored without it may hold.
 std::string commonParent(const std::vector<Download>& downloads) {
   std::string common = downloads[0].path;
+  while (common.size() > 1 && common.back() == '/') common.pop_back();
   for (const Download& download : downloads) {
-    while (!(download.path == common || download.path.starts_with(common + "/"))) common = common.substr(0, common.rfind('/'));
+    while (!common.empty() && download.path != common && !download.path.starts_with(common + "/")) {
+      std::size_t slash = common.rfind('/');
+      common = slash == std::string::npos ? "" : common.substr(0, slash);
+    }
   }
   return common;
+}
+
+// "/mnt/models" -> "mnt-models": a volume's name has lower case letters, digits and dashes only.
+std::string volumeName(const std::string& path) {
+  std::string name;
+  for (char c : path) {
+    bool plain = std::isalnum(static_cast<unsigned char>(c));
+    if (plain) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (!plain && !name.empty() && name.back() != '-') name += '-';
+  }
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name.empty() ? "models" : name.substr(0, 63);
 }
 
 }  // namespace
@@ -146,14 +165,17 @@ Status admitServingPod(Json& pod, const CredentialFacts& facts, const ServingCon
   if (!at(pod, "spec").is_object()) return {};
   Status ok = injectStorage(pod, facts, config);
   if (!ok) {
-    return fail(ok.error().code, "admission webhook \"inferenceservice.kserve-webhook-server.pod-mutator\" denied the request: " + ok.error().message);
+    return fail(ok.error().code,
+                "admission webhook \"inferenceservice.kserve-webhook-server.pod-mutator\" denied the request: " +
+                    ok.error().message);
   }
   injectAgent(pod, config, options);
   annotateMetrics(pod, config);
   return {};
 }
 
-void injectDownloads(Json& podSpec, const std::vector<Download>& all, const TextMap& annotations, const ServingConfig& config) {
+void injectDownloads(Json& podSpec, const std::vector<Download>& all, const TextMap& annotations,
+                     const ServingConfig& config) {
   std::vector<Download> downloads;
   bool readOnly = isReadOnly(annotations);
   for (const Download& entry : all) {
@@ -164,8 +186,9 @@ void injectDownloads(Json& podSpec, const std::vector<Download>& all, const Text
     mountClaim(podSpec, entry, kClaimVolume + std::string("-") + std::to_string(&entry - all.data()), readOnly);
   }
   if (downloads.empty()) return;
-  std::string parent = commonParent(downloads), volume = parent.substr(1);
-  std::replace(volume.begin(), volume.end(), '/', '-');
+  std::string parent = commonParent(downloads);
+  if (parent.empty() || parent == "/") parent = kModelDir;
+  std::string volume = volumeName(parent);
   addVolume(podSpec, volume, emptyDir());
   Json container = initializer(downloads, annotations, config);
   setHubVariables(container);

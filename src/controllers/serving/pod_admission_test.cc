@@ -91,6 +91,18 @@ TEST(PodAdmission, AMissingSecretRefusesThePodAndNamesIt) {
             "nosuch: secrets \"nosuch\" not found");
 }
 
+TEST(InjectDownloads, SharesOneVolumeAndSurvivesPathsThatShareNothing) {
+  auto volume = [](std::vector<Download> downloads) {
+    Json spec = parsed(R"({"containers": [{"name": "kserve-container"}]})");
+    injectDownloads(spec, downloads, {}, ServingConfig());
+    return textAt(spec["volumes"][0], "name") + " " + textAt(spec["containers"][0]["volumeMounts"][0], "mountPath");
+  };
+  EXPECT_EQ(volume({{"s3://b/a", "/mnt/models/a"}, {"s3://b/b", "/mnt/models/b"}}), "mnt-models /mnt/models");
+  EXPECT_EQ(volume({{"s3://b/a", "/opt/My_Models/"}}), "opt-my-models /opt/My_Models");
+  EXPECT_EQ(volume({{"s3://b/a", "/a"}, {"s3://b/b", "/b"}}), "mnt-models /mnt/models");
+  EXPECT_EQ(volume({{"s3://b/a", "a"}, {"s3://b/b", "b"}}), "mnt-models /mnt/models");
+}
+
 TEST(Credentials, EndpointsTakeTheirSchemeFromUseHttpsUnlessTheyHaveOne) {
   auto url = [](const Json& annotations) {
     CredentialFacts facts;

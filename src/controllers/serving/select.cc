@@ -89,7 +89,8 @@ std::string rejection(const Json& runtime, const Wanted& wanted) {
   const Json& spec = at(runtime, "spec");
   if (boolAt(spec, "disabled")) return "is disabled";
   if (boolAt(spec, "multiModel")) return "is a multi-model runtime of ModelMesh";
-  if (at(spec, "workerSpec").is_object() != wanted.workers) return wanted.workers ? "has no workerSpec" : "is for several nodes (workerSpec)";
+  if (at(spec, "workerSpec").is_object() != wanted.workers)
+    return wanted.workers ? "has no workerSpec" : "is for several nodes (workerSpec)";
   if (!hasFormat(runtime, wanted.format)) return "does not serve this format";
   std::string automatic = formatsOf(runtime, wanted.format, true);
   if (automatic.empty()) return "is not picked automatically for it (name it in model.runtime)";
@@ -131,12 +132,12 @@ std::string listRejected(const RuntimeCatalog& catalog, const Wanted& wanted) {
   return others ? out + fmt::format("; {} more serve other formats", others) : out;
 }
 
-
 tl::expected<RuntimeChoice, SpecFault> checkNamed(const Json& runtime, bool cluster, const Wanted& wanted) {
   std::string name = nameOf(runtime);
   auto refuse = [&](SpecFault f) { return tl::unexpected<SpecFault>(std::move(f)); };
   if (boolAt(at(runtime, "spec"), "disabled")) {
-    return refuse({"RuntimeDisabled", "Specified runtime is disabled: " + name, "specified runtime " + name + " is disabled"});
+    return refuse(
+        {"RuntimeDisabled", "Specified runtime is disabled: " + name, "specified runtime " + name + " is disabled"});
   }
   if (!wanted.protocol.empty() && !supportsProtocol(runtime, wanted.protocol)) {
     std::string details = name + " speaks " + protocolsOf(runtime) + ", not " + wanted.protocol;
@@ -160,7 +161,8 @@ const Json* named(const std::vector<Json>& runtimes, const std::string& name) {
   return nullptr;
 }
 
-tl::expected<RuntimeChoice, SpecFault> selectNamed(const std::string& name, const Wanted& wanted, const RuntimeCatalog& catalog) {
+tl::expected<RuntimeChoice, SpecFault> selectNamed(const std::string& name, const Wanted& wanted,
+                                                   const RuntimeCatalog& catalog) {
   if (const Json* runtime = named(catalog.namespaced, name)) return checkNamed(*runtime, false, wanted);
   if (const Json* runtime = named(catalog.cluster, name)) return checkNamed(*runtime, true, wanted);
   std::string message = "No ServingRuntimes or ClusterServingRuntimes with the name: " + name;
@@ -184,7 +186,8 @@ tl::expected<RuntimeChoice, SpecFault> selectRuntime(const Json& isvc, const Run
   if (const Json* runtime = best(catalog.namespaced, wanted)) return RuntimeChoice{*runtime, false};
   if (const Json* runtime = best(catalog.cluster, wanted)) return RuntimeChoice{*runtime, true};
   std::string details = wanted.text() + ": " + listRejected(catalog, wanted);
-  return tl::unexpected<SpecFault>({"NoSupportingRuntime", "No runtime found to support specified framework/version: " + details,
+  return tl::unexpected<SpecFault>({"NoSupportingRuntime",
+                                    "No runtime found to support specified framework/version: " + details,
                                     "no runtime found to support predictor with " + details});
 }
 

@@ -23,10 +23,10 @@ struct RuntimeChoice {
 
 // Why a spec cannot be served; becomes modelStatus.lastFailureInfo and an event.
 struct SpecFault {
-  std::string reason;   // NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec
-  std::string message;  // for lastFailureInfo: KServe's sentence, then the details
-  std::string event;    // for the event
-  std::string runtime = {};    // chosen before the fault was found; empty if none
+  std::string reason;        // NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec
+  std::string message;       // for lastFailureInfo: KServe's sentence, then the details
+  std::string event;         // for the event
+  std::string runtime = {};  // chosen before the fault was found; empty if none
   bool clusterRuntime = false;
 };
 

@@ -23,7 +23,9 @@ std::vector<Json> copies(const std::vector<kube::Object>& objects) {
 }
 
 // A fault of the object itself: trying again before something changes is of no use.
-bool isPermanent(Code code) { return code == Code::Invalid || code == Code::Forbidden || code == Code::BadRequest || code == Code::AlreadyExists; }
+bool isPermanent(Code code) {
+  return code == Code::Invalid || code == Code::Forbidden || code == Code::BadRequest || code == Code::AlreadyExists;
+}
 
 // applyChildren names the child in front of the server's message, which names it too.
 std::string withoutPlace(const std::string& message, const Plan& plan) {
@@ -37,9 +39,12 @@ std::string withoutPlace(const std::string& message, const Plan& plan) {
 class ServingReconciler final : public kube::Reconciler {
  public:
   ServingReconciler(ServingDeps deps, ServingOptions options)
-      : deps_(deps), options_(std::move(options)), config_(deps.cache, options_.systemNamespace),
-        inventory_(deps.client, deps.cache, "slipway-serving",
-                   {kinds::kDeployment, kinds::kService, kinds::kHorizontalPodAutoscaler, kinds::kConfigMap, kinds::kIngress}),
+      : deps_(deps),
+        options_(std::move(options)),
+        config_(deps.cache, options_.systemNamespace),
+        inventory_(
+            deps.client, deps.cache, "slipway-serving",
+            {kinds::kDeployment, kinds::kService, kinds::kHorizontalPodAutoscaler, kinds::kConfigMap, kinds::kIngress}),
         events_(deps.client, deps.clock, deps.scope, "v1beta1Controllers") {}
 
   Task<Result<Outcome>> reconcile(Key key) override {
@@ -56,7 +61,8 @@ class ServingReconciler final : public kube::Reconciler {
     auto plan = planService(inputFor(*isvc));
     if (!plan) {
       SpecFault fault = plan.error();
-      Result<Outcome> refused = co_await finish(*isvc, invalidSpecStatus(*isvc, fault, now()), {{"Warning", "InternalError", fault.event}});
+      Result<Outcome> refused =
+          co_await finish(*isvc, invalidSpecStatus(*isvc, fault, now()), {{"Warning", "InternalError", fault.event}});
       co_return refused;
     }
     Result<Outcome> done = co_await carryOut(*isvc, std::move(*plan));
@@ -90,7 +96,8 @@ class ServingReconciler final : public kube::Reconciler {
     if (!finalizers.is_array() || kept.size() == finalizers.size()) co_return Outcome{};
     Json patch = Json::object();
     patch["metadata"] = {{"finalizers", kept}, {"resourceVersion", at(isvc, "metadata", "resourceVersion")}};
-    Result<Json> patched = co_await deps_.client.patch(kinds::kInferenceService, kube::keyOf(isvc), kube::PatchType::Merge, patch);
+    Result<Json> patched =
+        co_await deps_.client.patch(kinds::kInferenceService, kube::keyOf(isvc), kube::PatchType::Merge, patch);
     if (!patched && patched.error().code != Code::NotFound) co_return fail(patched.error());
     co_return Outcome{};
   }
@@ -110,7 +117,8 @@ class ServingReconciler final : public kube::Reconciler {
       Error error = report.error();
       if (error.code == Code::Conflict) co_return fail(error);
       std::string message = "fails to reconcile predictor: " + withoutPlace(error.message, plan);
-      Result<Outcome> told = co_await finish(isvc, reconcileFailedStatus(isvc, plan, message, now()), {{"Warning", "InternalError", message}});
+      Result<Outcome> told =
+          co_await finish(isvc, reconcileFailedStatus(isvc, plan, message, now()), {{"Warning", "InternalError", message}});
       if (!told) co_return told;
       if (!isPermanent(error.code)) co_return fail(error);
       co_return Outcome{.requeueAfter = std::nullopt, .terminal = error};
@@ -160,7 +168,8 @@ class ServingReconciler final : public kube::Reconciler {
   std::vector<EventText> noticesDue(const Json& isvc, const Json& status, const Plan& plan) {
     std::vector<EventText> out;
     std::int64_t generation = intAt(at(isvc, "metadata"), "generation");
-    if (intAt(at(isvc, "status"), "observedGeneration") == generation || intAt(status, "observedGeneration") != generation) return out;
+    if (intAt(at(isvc, "status"), "observedGeneration") == generation || intAt(status, "observedGeneration") != generation)
+      return out;
     for (const Notice& notice : plan.notices) out.push_back({"Warning", notice.reason, notice.message});
     return out;
   }
@@ -169,14 +178,16 @@ class ServingReconciler final : public kube::Reconciler {
   Task<Result<Outcome>> finish(Json isvc, Json status, std::vector<EventText> notes) {
     Json before = at(isvc, "status");
     if (before == status) co_return Outcome{};
-    Result<Json> written = co_await kube::updateStatus(deps_.client, kinds::kInferenceService, isvc, status, "slipway-serving");
+    Result<Json> written =
+        co_await kube::updateStatus(deps_.client, kinds::kInferenceService, isvc, status, "slipway-serving");
     if (!written) {
       if (written.error().code == Code::NotFound) co_return Outcome{};
       co_return fail(written.error());
     }
     for (EventText& note : readinessEvents(isvc, before, status)) notes.push_back(std::move(note));
     for (EventText& note : notes) {
-      events_.record(isvc, {.type = note.type, .reason = note.reason, .message = note.message, .fieldPath = {}, .action = {}});
+      events_.record(isvc,
+                     {.type = note.type, .reason = note.reason, .message = note.message, .fieldPath = {}, .action = {}});
     }
     co_return Outcome{};
   }
@@ -224,7 +235,9 @@ std::shared_ptr<kube::Controller> startServing(ServingDeps deps, ServingOptions 
       .owns(kinds::kHorizontalPodAutoscaler, kinds::kInferenceService)
       .owns(kinds::kIngress, kinds::kInferenceService)
       .maps(kinds::kPod, serviceOfPod)
-      .maps(kinds::kServingRuntime, [&services](const kube::InformerEvent& event) { return keysOf(services.inNamespace(namespaceOf(*event.object))); })
+      .maps(
+          kinds::kServingRuntime,
+          [&services](const kube::InformerEvent& event) { return keysOf(services.inNamespace(namespaceOf(*event.object))); })
       .maps(kinds::kClusterServingRuntime, [&services](const kube::InformerEvent&) { return keysOf(services.list()); })
       .maps(kinds::kConfigMap, [&services, system](const kube::InformerEvent& event) -> std::vector<Key> {
         if (nameOf(*event.object) == kConfigMapName && namespaceOf(*event.object) == system) return keysOf(services.list());

@@ -1,10 +1,10 @@
-// The InferenceService controller: carries out plans (plan.h) and writes statuses (status.h). All decisions are in those pure
-// files; this one reads the cache and writes through the client. Lives on the control half's executor.
+// The InferenceService controller: carries out plans (plan.h) and writes statuses (status.h). All decisions are in those
+// pure files; this one reads the cache and writes through the client. Lives on the control half's executor.
 //
 //   auto controller = startServing({client, cache, clock, scope}, {.gateway = {8080}});
 //
-// It watches InferenceServices, their Deployments, Services, HPAs and pods, the runtimes of both scopes and the ConfigMap, so an
-// edit of a runtime or of the configuration reaches every service that it concerns at once (unless the service says
+// It watches InferenceServices, their Deployments, Services, HPAs and pods, the runtimes of both scopes and the ConfigMap,
+// so an edit of a runtime or of the configuration reaches every service that it concerns at once (unless the service says
 // serving.kserve.io/disable-auto-update). No finalizer is set: children go by owner reference, so a delete always finishes.
 #pragma once
 #include <memory>

@@ -79,7 +79,8 @@ class StatusWriter {
       const Json& part = *find(status["conditions"], type);
       std::string value = textAt(part, "status");
       if (value == "False") ready = {"False", textAt(part, "reason"), textAt(part, "message")};
-      if (value == "Unknown" && ready.status != "False") ready = {"Unknown", textAt(part, "reason"), textAt(part, "message")};
+      if (value == "Unknown" && ready.status != "False")
+        ready = {"Unknown", textAt(part, "reason"), textAt(part, "message")};
     }
     set("Ready", ready);
     std::sort(status["conditions"].begin(), status["conditions"].end(),
@@ -151,7 +152,8 @@ void setRuntime(Json& status, const std::string& name, bool cluster) {
 void setComponents(StatusWriter& writer, const Plan& plan, const Observation& seen) {
   Json old = at(writer.status, "components"), components = Json::object();
   for (Component which : {Component::Transformer, Component::Explainer}) {
-    bool planned = std::any_of(plan.components.begin(), plan.components.end(), [&](const auto& p) { return p.component == which; });
+    bool planned =
+        std::any_of(plan.components.begin(), plan.components.end(), [&](const auto& p) { return p.component == which; });
     if (!planned) writer.drop(readyType(which));
   }
   for (const PlannedComponent& part : plan.components) {
@@ -189,7 +191,9 @@ void setModelStatus(Json& status, const std::vector<Json>& pods) {
   if (model.state.empty()) return;
   out["states"]["targetModelState"] = model.state;
   if (model.state == "Loaded") out["states"]["activeModelState"] = "Loaded";
-  out["transitionStatus"] = model.state == "Loaded" ? "UpToDate" : model.state == "FailedToLoad" ? "BlockedByFailedLoad" : "InProgress";
+  out["transitionStatus"] = model.state == "Loaded"         ? "UpToDate"
+                            : model.state == "FailedToLoad" ? "BlockedByFailedLoad"
+                                                            : "InProgress";
   if (!model.failure) return;
   Json info = {{"reason", "ModelLoadFailed"}};
   if (!model.failure->message.empty()) info["message"] = model.failure->message;
@@ -255,7 +259,8 @@ Json reconcileFailedStatus(const Json& isvc, const Plan& plan, const std::string
 
 Json stoppedStatus(const Json& isvc, const std::string& now) {
   StatusWriter writer(isvc, now);
-  for (const char* key : {"components", "url", "address", "observedGeneration", "modelStatus", "canaryStatuses"}) writer.status.erase(key);
+  for (const char* key : {"components", "url", "address", "observedGeneration", "modelStatus", "canaryStatuses"})
+    writer.status.erase(key);
   Json conditions = Json::array();
   for (const Json& condition : writer.status["conditions"]) {
     std::string type = textAt(condition, "type");

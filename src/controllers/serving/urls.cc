@@ -29,7 +29,8 @@ Json ingressRule(const std::string& host, const std::string& service) {
 
 }  // namespace
 
-Result<std::string> publicUrl(const std::string& name, const Json& isvc, const ServingConfig& config, const GatewayAddress& gateway) {
+Result<std::string> publicUrl(const std::string& name, const Json& isvc, const ServingConfig& config,
+                              const GatewayAddress& gateway) {
   SLIP_TRY(std::string host, hostOf(name, isvc, config));
   int usual = config.urlScheme == "https" ? 443 : 80;
   std::string port = gateway.port == usual ? "" : ":" + std::to_string(gateway.port);

@@ -43,12 +43,14 @@ Json childOf(const Kind& kind, Json metadata, Json spec) {
 // The first declared port; 8080 when a container names none.
 Json firstPort(const Json& container) {
   const Json& ports = at(container, "ports");
-  if (ports.is_array() && !ports.empty() && at(ports[0], "containerPort").is_number_integer()) return at(ports[0], "containerPort");
+  if (ports.is_array() && !ports.empty() && at(ports[0], "containerPort").is_number_integer())
+    return at(ports[0], "containerPort");
   return kDefaultPort;
 }
 
 void fillProbe(Json& probe) {
-  for (auto [key, value] : {std::pair{"timeoutSeconds", 1}, {"periodSeconds", 10}, {"successThreshold", 1}, {"failureThreshold", 3}}) {
+  for (auto [key, value] :
+       {std::pair{"timeoutSeconds", 1}, {"periodSeconds", 10}, {"successThreshold", 1}, {"failureThreshold", 3}}) {
     if (!probe.contains(key)) probe[key] = value;
   }
 }
@@ -72,11 +74,14 @@ Json podSpecOf(const ComponentPod& pod) {
     for (Json& container : spec[list]) {
       if (!container.is_object()) continue;
       std::string name = textAt(container, "name");
-      fillContainer(container, list == std::string("containers") && (name == kServingContainer || name == kTransformerContainer));
+      fillContainer(container,
+                    list == std::string("containers") && (name == kServingContainer || name == kTransformerContainer));
     }
   }
-  for (auto [key, value] : {std::pair<const char*, Json>{"restartPolicy", "Always"}, {"terminationGracePeriodSeconds", 30},
-                            {"dnsPolicy", "ClusterFirst"}, {"schedulerName", "default-scheduler"}}) {
+  for (auto [key, value] : {std::pair<const char*, Json>{"restartPolicy", "Always"},
+                            {"terminationGracePeriodSeconds", 30},
+                            {"dnsPolicy", "ClusterFirst"},
+                            {"schedulerName", "default-scheduler"}}) {
     if (!spec.contains(key)) spec[key] = value;
   }
   if (!spec.contains("securityContext")) spec["securityContext"] = Json::object();

@@ -17,7 +17,8 @@ std::string_view webhookName(const Kind& kind) {
   return "";
 }
 
-Status validate(const Kind& kind, const Json& object, const Json* old, const std::vector<Json>& siblings, const ServingConfig& config) {
+Status validate(const Kind& kind, const Json& object, const Json* old, const std::vector<Json>& siblings,
+                const ServingConfig& config) {
   if (kind == kinds::kInferenceService) return validateInferenceService(object, old, config);
   if (kind == kinds::kTrainedModel) return validateTrainedModel(object, old);
   if (kind == kinds::kInferenceGraph) return validateInferenceGraph(object);
@@ -43,7 +44,8 @@ Status validateServingObject(const Kind& kind, const Json& object, const Json* o
   if (error.code == Code::Forbidden) {
     error.message = "admission webhook \"" + std::string(webhookName(kind)) + "\" denied the request: " + error.message;
   } else {
-    error.message = std::string(kind.kind) + "." + std::string(kind.group) + " \"" + nameOf(object) + "\" is invalid: " + error.message;
+    error.message =
+        std::string(kind.kind) + "." + std::string(kind.group) + " \"" + nameOf(object) + "\" is invalid: " + error.message;
   }
   return fail(std::move(error));
 }

@@ -1,5 +1,5 @@
-// The admission of KServe's kinds in one call: default, then validate. Pure; the API server (or a webhook server on a cluster)
-// adapts it to its hooks.
+// The admission of KServe's kinds in one call: default, then validate. Pure; the API server (or a webhook server on a
+// cluster) adapts it to its hooks.
 #pragma once
 #include <vector>
 

@@ -28,8 +28,9 @@ Json yaml(const std::string& text) {
 
 // A service with this predictor (YAML, indented by four) and these annotations ("key: value" lines, indented by four).
 Json service(const std::string& predictor, const std::string& annotations = "") {
-  return yaml("apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata:\n  name: iris\n  namespace: models\n" +
-              (annotations.empty() ? "" : "  annotations:\n" + annotations) + "spec:\n  predictor:\n" + predictor);
+  return yaml(
+      "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata:\n  name: iris\n  namespace: models\n" +
+      (annotations.empty() ? "" : "  annotations:\n" + annotations) + "spec:\n  predictor:\n" + predictor);
 }
 
 const char* kModel = "    model: {modelFormat: {name: sklearn}, storageUri: s3://b/m}\n";
@@ -61,8 +62,8 @@ TEST(Defaults, StampTheConfiguredModeAndKeepTheUsersWord) {
 TEST(Defaults, NameAndSizeCustomContainers) {
   Json isvc = service("    containers: [{image: x, resources: {limits: {cpu: '4'}}}]\n");
   defaultInferenceService(isvc, ServingConfig());
-  EXPECT_EQ(isvc["spec"]["predictor"]["containers"][0],
-            yaml("{image: x, name: kserve-container, resources: {limits: {cpu: '4', memory: 2Gi}, requests: {cpu: '1', memory: 2Gi}}}"));
+  EXPECT_EQ(isvc["spec"]["predictor"]["containers"][0], yaml("{image: x, name: kserve-container, resources: {limits: {cpu: "
+                                                             "'4', memory: 2Gi}, requests: {cpu: '1', memory: 2Gi}}}"));
 }
 
 TEST(Defaults, AppliedTwiceChangeNothingMore) {
@@ -74,33 +75,41 @@ TEST(Defaults, AppliedTwiceChangeNothingMore) {
 }
 
 TEST(Defaults, LeaveWrongTypesForValidation) {
-  for (const char* text : {"    model: 7\n", "    model: {modelFormat: [1], resources: x}\n", "    containers: {a: b}\n", "    containers: [7]\n", "    sklearn: yes\n"}) {
+  for (const char* text : {"    model: 7\n", "    model: {modelFormat: [1], resources: x}\n", "    containers: {a: b}\n",
+                           "    containers: [7]\n", "    sklearn: yes\n"}) {
     Json isvc = service(text);
     defaultInferenceService(isvc, ServingConfig());
     refusal(isvc);
   }
   Json empty = yaml("{kind: InferenceService, spec: {}}");
   defaultInferenceService(empty, ServingConfig());
-  EXPECT_THAT(refusal(yaml("{kind: InferenceService, metadata: {name: a, annotations: 5}, spec: {predictor: [], transformer: 3}}")), HasSubstr("spec.predictor"));
+  EXPECT_THAT(
+      refusal(yaml("{kind: InferenceService, metadata: {name: a, annotations: 5}, spec: {predictor: [], transformer: 3}}")),
+      HasSubstr("spec.predictor"));
 }
 
-
 TEST(Validation, RefusesInKServesWords) {
-  const std::string mode = "    serving.kserve.io/deploymentMode: Standard\n", hpa = mode + "    serving.kserve.io/autoscalerClass: hpa\n";
+  const std::string mode = "    serving.kserve.io/deploymentMode: Standard\n",
+                    hpa = mode + "    serving.kserve.io/autoscalerClass: hpa\n";
   auto with = [](const char* extra) { return std::string(kModel) + extra; };
   EXPECT_EQ(refusal(service(with("    minReplicas: -1\n"))),
-            "admission webhook \"inferenceservice.kserve-webhook-server.validator\" denied the request: 'MinReplicas' cannot be less than 0");
+            "admission webhook \"inferenceservice.kserve-webhook-server.validator\" denied the request: 'MinReplicas' "
+            "cannot be less than 0");
   for (const auto& [predictor, annotations, words] : std::vector<std::tuple<std::string, std::string, std::string>>{
            {with("    minReplicas: 5\n    maxReplicas: 2\n"), "", "'MinReplicas' cannot be greater than MaxReplicas"},
            {with("    containerConcurrency: -4\n"), "", "parallelism cannot be less than 0"},
            {with("    logger: {}\n"), "", "invalid logger type"},
            {with("    scaleMetric: concurrency\n"), hpa, "[concurrency] is not a supported metric"},
-           {with("    scaleMetric: cpu\n    scaleTarget: 150\n"), mode, "the target utilization percentage should be a [1-100] integer"},
-           {with(""), mode + "    serving.kserve.io/autoscalerClass: kpa\n", "[kpa] is not a supported autoscaler class type"},
-           {with("    autoScaling: {metrics: [{type: External}]}\n"), hpa, "invalid HPA metric source type with value [External]"},
+           {with("    scaleMetric: cpu\n    scaleTarget: 150\n"), mode,
+            "the target utilization percentage should be a [1-100] integer"},
+           {with(""), mode + "    serving.kserve.io/autoscalerClass: kpa\n",
+            "[kpa] is not a supported autoscaler class type"},
+           {with("    autoScaling: {metrics: [{type: External}]}\n"), hpa,
+            "invalid HPA metric source type with value [External]"},
            {"    model: {modelFormat: {name: sklearn}, storageUri: s3://b/m, env: [{name: PYTHONPATH, value: x}]}\n", "",
             "the InferenceService \"iris\" is invalid: setting PYTHONPATH"},
-           {"    model: {modelFormat: {name: sklearn}, name: x}\n", "", "the 'name' field is not allowed in standard predictor"}}) {
+           {"    model: {modelFormat: {name: sklearn}, name: x}\n", "",
+            "the 'name' field is not allowed in standard predictor"}}) {
     EXPECT_THAT(refusal(service(predictor, annotations)), HasSubstr(words));
   }
 }
@@ -108,15 +117,22 @@ TEST(Validation, RefusesInKServesWords) {
 TEST(Validation, RefusesWhatKServeAcceptsButNeverServes) {
   auto with = [](const char* extra) { return std::string(kModel) + extra; };
   EXPECT_THAT(refusal(service("    {}\n")), HasSubstr("spec.predictor: Required value: set model or containers"));
-  EXPECT_THAT(refusal(service("    model: {storageUri: s3://b/m}\n")), HasSubstr("spec.predictor.model.modelFormat.name: Required value"));
+  EXPECT_THAT(refusal(service("    model: {storageUri: s3://b/m}\n")),
+              HasSubstr("spec.predictor.model.modelFormat.name: Required value"));
   EXPECT_THAT(refusal(service(with("    sklearn: {storageUri: gs://b/m}\n"))), HasSubstr("exactly one of [sklearn, model]"));
-  EXPECT_THAT(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: ftp://x/y}\n")), HasSubstr("StorageUri [ftp://x/y] is not supported"));
-  EXPECT_THAT(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: s3://x/y, storage: {path: p}}\n")), HasSubstr("only one of storageUri and storage"));
-  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/deploymentMode: Bogus\n")), HasSubstr("'Bogus' is not a deployment mode"));
-  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/deploymentMode: ModelMesh\n")), HasSubstr("ModelMesh is not served here"));
+  EXPECT_THAT(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: ftp://x/y}\n")),
+              HasSubstr("StorageUri [ftp://x/y] is not supported"));
+  EXPECT_THAT(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: s3://x/y, storage: {path: p}}\n")),
+              HasSubstr("only one of storageUri and storage"));
+  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/deploymentMode: Bogus\n")),
+              HasSubstr("'Bogus' is not a deployment mode"));
+  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/deploymentMode: ModelMesh\n")),
+              HasSubstr("ModelMesh is not served here"));
   EXPECT_THAT(refusal(service(with("    canaryTrafficPercent: 120\n"))), HasSubstr("120 is not a percentage"));
-  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/storage-initializer-timeout: soon\n")), HasSubstr("'soon' is not a time"));
-  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/metrics: rps\n")), HasSubstr("[rps] is not a supported metric"));
+  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/storage-initializer-timeout: soon\n")),
+              HasSubstr("'soon' is not a time"));
+  EXPECT_THAT(refusal(service(kModel, "    serving.kserve.io/metrics: rps\n")),
+              HasSubstr("[rps] is not a supported metric"));
 }
 
 TEST(Validation, AcceptsWhatIsRight) {
@@ -125,16 +141,20 @@ TEST(Validation, AcceptsWhatIsRight) {
   EXPECT_EQ(refusal(service(with("    minReplicas: 0\n    maxReplicas: 3\n"))), "");
   EXPECT_EQ(refusal(service(with("    scaleMetric: memory\n    scaleTarget: 200\n"))), "");
   EXPECT_EQ(refusal(service(with("    scaleMetric: concurrency\n    scaleTarget: 1\n"))), "") << "the guide's manifest 02";
-  EXPECT_EQ(refusal(service(with("    containers: [{name: sidecar, image: x}]\n"))), "") << "beside a model, containers are sidecars";
+  EXPECT_EQ(refusal(service(with("    containers: [{name: sidecar, image: x}]\n"))), "")
+      << "beside a model, containers are sidecars";
   EXPECT_EQ(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: /mnt/somewhere}\n")), "");
 }
 
 TEST(Validation, ChecksListsOfUris) {
-  auto uris = [](const char* list) { return refusal(service(std::string("    model: {modelFormat: {name: sklearn}}\n    storageUris: ") + list + "\n")); };
+  auto uris = [](const char* list) {
+    return refusal(service(std::string("    model: {modelFormat: {name: sklearn}}\n    storageUris: ") + list + "\n"));
+  };
   EXPECT_EQ(uris("[{uri: 's3://b/a', mountPath: /mnt/models/a}, {uri: 's3://b/b', mountPath: /mnt/models/b}]"), "");
   EXPECT_THAT(uris("[{uri: 's3://b/a', mountPath: models}]"), HasSubstr("must be absolute"));
   EXPECT_THAT(uris("[{uri: 's3://b/a', mountPath: /mnt/../etc}]"), HasSubstr("cannot contain '..'"));
-  EXPECT_THAT(uris("[{uri: 's3://b/a', mountPath: /a}, {uri: 's3://b/b', mountPath: /b}]"), HasSubstr("common parent directory"));
+  EXPECT_THAT(uris("[{uri: 's3://b/a', mountPath: /a}, {uri: 's3://b/b', mountPath: /b}]"),
+              HasSubstr("common parent directory"));
   EXPECT_THAT(uris("[{uri: 'pvc://c/a', mountPath: /a}, {uri: 'pvc://c/b', mountPath: /a}]"), HasSubstr("must be unique"));
 }
 
@@ -144,20 +164,25 @@ TEST(Validation, HoldsTheModeOnceItIsServed) {
   EXPECT_EQ(refusal(next, &old), "") << "nothing has been made yet";
   old["status"] = {{"deploymentMode", "Standard"}};
   EXPECT_THAT(refusal(next, &old), HasSubstr("deploymentMode cannot be changed from 'Standard' to 'Knative'"));
-  EXPECT_EQ(refusal(service(kModel, "    serving.kserve.io/deploymentMode: Standard\n"), &old), "") << "the same mode by its new name";
+  EXPECT_EQ(refusal(service(kModel, "    serving.kserve.io/deploymentMode: Standard\n"), &old), "")
+      << "the same mode by its new name";
 }
 
 TEST(Validation, OfRuntimesComparesPriorities) {
   auto runtime = [](const char* name, int priority) {
-    Json out = yaml("{apiVersion: serving.kserve.io/v1alpha1, kind: ServingRuntime, spec: {protocolVersions: [v1], "
-                    "supportedModelFormats: [{name: sklearn, version: '1', autoSelect: true}], containers: [{name: kserve-container, image: x}]}}");
+    Json out = yaml(
+        "{apiVersion: serving.kserve.io/v1alpha1, kind: ServingRuntime, spec: {protocolVersions: [v1], "
+        "supportedModelFormats: [{name: sklearn, version: '1', autoSelect: true}], containers: [{name: kserve-container, "
+        "image: x}]}}");
     out["metadata"] = {{"name", name}, {"namespace", "models"}};
     out["spec"]["supportedModelFormats"][0]["priority"] = priority;
     return out;
   };
   Status same = validateRuntime(runtime("mine2", 3), nullptr, {runtime("mine1", 3)});
   ASSERT_FALSE(same);
-  EXPECT_EQ(same.error().message, "same priority assigned for the model format sklearn in the servingruntimes mine1 and mine2 in namespace models");
+  EXPECT_EQ(
+      same.error().message,
+      "same priority assigned for the model format sklearn in the servingruntimes mine1 and mine2 in namespace models");
   EXPECT_TRUE(validateRuntime(runtime("mine2", 4), nullptr, {runtime("mine1", 3)}));
   EXPECT_TRUE(validateRuntime(runtime("mine1", 3), nullptr, {runtime("mine1", 3)})) << "an update of itself";
 }
@@ -167,14 +192,18 @@ TEST(Validation, OfGraphsNamesTheStep) {
     Status ok = validateInferenceGraph(yaml(std::string("{metadata: {name: g}, spec: {nodes: ") + nodes + "}}"));
     return ok ? "" : ok.error().message;
   };
-  EXPECT_EQ(graph("{root: {routerType: Splitter, steps: [{serviceName: a, weight: 80}, {serviceName: b, weight: 20}]}}"), "");
+  EXPECT_EQ(graph("{root: {routerType: Splitter, steps: [{serviceName: a, weight: 80}, {serviceName: b, weight: 20}]}}"),
+            "");
   EXPECT_THAT(graph("{first: {}}"), HasSubstr("root node not found"));
-  EXPECT_THAT(graph("{root: {routerType: Sequence, steps: [{data: $request}]}}"), HasSubstr("Step 0 (\"\") in node \"root\""));
+  EXPECT_THAT(graph("{root: {routerType: Sequence, steps: [{data: $request}]}}"),
+              HasSubstr("Step 0 (\"\") in node \"root\""));
   EXPECT_THAT(graph("{root: {routerType: Splitter, steps: [{serviceName: a, weight: 50}]}}"), HasSubstr("should be 100"));
 }
 
 TEST(Validation, OfTrainedModelsHoldsNameAndMemory) {
-  Json model = yaml("{metadata: {name: model-1}, spec: {inferenceService: x, model: {modelFormat: {name: sklearn}, storageUri: 's3://b/m', memory: 1Gi}}}");
+  Json model = yaml(
+      "{metadata: {name: model-1}, spec: {inferenceService: x, model: {modelFormat: {name: sklearn}, storageUri: "
+      "'s3://b/m', memory: 1Gi}}}");
   EXPECT_TRUE(validateTrainedModel(model, nullptr));
   Json bigger = model;
   bigger["spec"]["model"]["memory"] = "2Gi";
@@ -190,7 +219,9 @@ TEST(Config, NamesTheBrokenKey) {
 }
 
 TEST(View, ReadsTheGuidesBatchingAnnotations) {
-  Json isvc = service(kModel, "    serving.kserve.io/enable-batch: 'true'\n    serving.kserve.io/batch-size: '32'\n    serving.kserve.io/batch-timeout: 100ms\n");
+  Json isvc = service(kModel,
+                      "    serving.kserve.io/enable-batch: 'true'\n    serving.kserve.io/batch-size: '32'\n    "
+                      "serving.kserve.io/batch-timeout: 100ms\n");
   std::optional<BatcherSpec> batcher = batcherOf(isvc, componentSpec(isvc, Component::Predictor));
   ASSERT_TRUE(batcher);
   EXPECT_EQ(batcher->maxSize, 32);
@@ -208,7 +239,8 @@ std::string readFile(const std::filesystem::path& file) {
 TEST(Recordings, RefusalsAreKServes) {
   namespace fs = std::filesystem;
   const char* shared = std::getenv("SLIPWAY_SHARED");
-  if (!shared || !fs::is_directory(fs::path(shared) / "golden")) GTEST_SKIP() << "SLIPWAY_SHARED names no folder with golden/";
+  if (!shared || !fs::is_directory(fs::path(shared) / "golden"))
+    GTEST_SKIP() << "SLIPWAY_SHARED names no folder with golden/";
   int seen = 0;
   ServingConfig stock;
   stock.defaultMode = "Serverless";
@@ -218,7 +250,8 @@ TEST(Recordings, RefusalsAreKServes) {
     std::size_t status = result.find("dryRun=All"), message = result.find("\"message\": \"admission webhook");
     if (status == std::string::npos || message == std::string::npos || result.find(": 403\n") == std::string::npos) continue;
     if (!fs::exists(entry.path() / "input.yaml") || fs::exists(entry.path() / "stored.yaml")) continue;
-    if (entry.path().filename() == "x-hpa-class-memory-200") continue;  // a memory target of 200 is right; KServe's rule is a bug
+    if (entry.path().filename() == "x-hpa-class-memory-200")
+      continue;  // a memory target of 200 is right; KServe's rule is a bug
     std::string line = result.substr(message + 11, result.find('\n', message) - message - 11);
     std::string expected = parseJson(line.substr(0, line.rfind('"') + 1)).value_or(Json("")).get<std::string>();
     Result<std::vector<Json>> documents = parseYamlDocuments(readFile(entry.path() / "input.yaml"));
@@ -242,7 +275,8 @@ TEST(Recordings, RefusalsAreKServes) {
 TEST(Guide, ItsManifestsAreAccepted) {
   namespace fs = std::filesystem;
   const char* shared = std::getenv("SLIPWAY_SHARED");
-  if (!shared || !fs::is_directory(fs::path(shared) / "manifests")) GTEST_SKIP() << "SLIPWAY_SHARED names no folder with manifests/";
+  if (!shared || !fs::is_directory(fs::path(shared) / "manifests"))
+    GTEST_SKIP() << "SLIPWAY_SHARED names no folder with manifests/";
   std::shared_ptr<const Catalog> catalog = Catalog::builtin();
   int seen = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(shared) / "manifests")) {

@@ -1,5 +1,5 @@
-// ServingConfig: the ConfigMap `inferenceservice-config` (namespace kserve), read once per edit. Each key of its data is a JSON
-// text, as in KServe. A plain value; copy it freely.
+// ServingConfig: the ConfigMap `inferenceservice-config` (namespace kserve), read once per edit. Each key of its data is a
+// JSON text, as in KServe. A plain value; copy it freely.
 //
 //   Result<ServingConfig> config = parseServingConfig(configMap);
 #pragma once

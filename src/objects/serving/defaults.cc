@@ -43,7 +43,8 @@ void defaultDeploymentMode(Json& isvc, const ServingConfig& config) {
   if (mode == Mode::Standard || mode == Mode::ModelMesh) setAnnotationIfAbsent(isvc, kDeploymentMode, modeName(mode));
 }
 
-// `sklearn: {storageUri}` -> `model: {modelFormat: {name: sklearn}, storageUri}`. Two implementations are left for validation.
+// `sklearn: {storageUri}` -> `model: {modelFormat: {name: sklearn}, storageUri}`. Two implementations are left for
+// validation.
 void adoptLegacyFramework(Json& predictor) {
   std::vector<std::string> found = implementations(predictor, Component::Predictor);
   if (found.size() != 1 || found[0] == "model" || found[0] == "containers") return;

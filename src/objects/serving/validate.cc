@@ -21,9 +21,11 @@ bool isServiceName(const std::string& name) {
 
 Status validateName(const std::string& name) {
   if (isServiceName(name)) return {};
-  return deny("the InferenceService \"" + name + "\" is invalid: a InferenceService name must consist of lower case "
-              "alphanumeric characters or '-', and must start with alphabetical character. (e.g. \"my-name\" or \"abc-123\", "
-              "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
+  return deny(
+      "the InferenceService \"" + name +
+      "\" is invalid: a InferenceService name must consist of lower case "
+      "alphanumeric characters or '-', and must start with alphabetical character. (e.g. \"my-name\" or \"abc-123\", "
+      "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
 }
 
 Status validateMode(const Json& isvc) {
@@ -31,8 +33,9 @@ Status validateMode(const Json& isvc) {
   if (text.empty()) return {};
   Mode mode = parseMode(text);
   if (mode == Mode::Unknown) {
-    return deny("metadata.annotations[" + std::string(kDeploymentMode) + "]: '" + text +
-                "' is not a deployment mode; use Standard or Knative (RawDeployment and Serverless, their old names, work too)");
+    return deny(
+        "metadata.annotations[" + std::string(kDeploymentMode) + "]: '" + text +
+        "' is not a deployment mode; use Standard or Knative (RawDeployment and Serverless, their old names, work too)");
   }
   if (mode == Mode::ModelMesh) {
     return deny("metadata.annotations[" + std::string(kDeploymentMode) +
@@ -73,14 +76,16 @@ Status validateImplementation(const Json& component, Component which) {
     return deny("exactly one of [" + join(found) + "] must be specified in " + field + "; remove all but one");
   }
   if (found.empty()) {
-    std::string choices = which == Component::Predictor ? "model or containers"
-                          : which == Component::Explainer ? "art, alibi or containers" : "containers";
+    std::string choices = which == Component::Predictor   ? "model or containers"
+                          : which == Component::Explainer ? "art, alibi or containers"
+                                                          : "containers";
     return fail(Code::Invalid, field + ": Required value: set " + choices);
   }
   if (which != Component::Predictor || found[0] != "model") return {};
   const Json& model = at(component, "model");
   if (textAt(at(model, "modelFormat"), "name").empty()) {
-    return fail(Code::Invalid, "spec.predictor.model.modelFormat.name: Required value: name the model's format, for example sklearn");
+    return fail(Code::Invalid,
+                "spec.predictor.model.modelFormat.name: Required value: name the model's format, for example sklearn");
   }
   if (!textAt(model, "name").empty()) return deny("the 'name' field is not allowed in standard predictor");
   return {};
@@ -105,7 +110,8 @@ Status validateComponent(const Json& component, Component which) {
   if (intAt(component, "containerConcurrency") < 0) return deny("parallelism cannot be less than 0");
   std::int64_t canary = intAt(component, "canaryTrafficPercent");
   if (canary < 0 || canary > 100) {
-    return deny(fmt::format("spec.{}.canaryTrafficPercent: {} is not a percentage; use 0 to 100", componentName(which), canary));
+    return deny(
+        fmt::format("spec.{}.canaryTrafficPercent: {} is not a percentage; use 0 to 100", componentName(which), canary));
   }
   return validateLogger(component);
 }
@@ -116,7 +122,8 @@ Status validateCanary(const Json& canary, std::vector<std::string>& names, const
   if (std::find(names.begin(), names.end(), name) != names.end()) {
     return deny("canary predictor.name \"" + name + "\" is duplicated");
   }
-  if (name == textAt(stable, "name")) return deny("canary predictor.name \"" + name + "\" conflicts with stable predictor name");
+  if (name == textAt(stable, "name"))
+    return deny("canary predictor.name \"" + name + "\" conflicts with stable predictor name");
   names.push_back(name);
   std::int64_t percent = intAt(canary, "trafficPercent");
   if (percent < 0 || percent > 100) {
@@ -127,7 +134,8 @@ Status validateCanary(const Json& canary, std::vector<std::string>& names, const
   }
   std::int64_t replicas = intAt(at(canary, "predictor"), "minReplicas"), limit = intAt(stable, "minReplicas", 1);
   if (replicas > limit) {
-    return deny(fmt::format("canary \"{}\" minReplicas ({}) must not exceed stable predictor minReplicas ({})", name, replicas, limit));
+    return deny(fmt::format("canary \"{}\" minReplicas ({}) must not exceed stable predictor minReplicas ({})", name,
+                            replicas, limit));
   }
   return {};
 }
@@ -161,7 +169,8 @@ Status validateChange(const Json& isvc, const Json& old, const ServingConfig& co
   if (!textAt(at(old, "status"), "deploymentMode").empty()) {
     Mode before = requestedMode(old, config), after = requestedMode(isvc, config);
     if (before != after) {
-      return deny(fmt::format("update rejected: deploymentMode cannot be changed from '{}' to '{}'", modeName(before), modeName(after)));
+      return deny(fmt::format("update rejected: deploymentMode cannot be changed from '{}' to '{}'", modeName(before),
+                              modeName(after)));
     }
   }
   const Json &was = componentSpec(old, Component::Predictor), &is = componentSpec(isvc, Component::Predictor);
@@ -181,7 +190,8 @@ Status validateEnvironment(const Json& containers) {
     if (!env.is_array()) continue;
     for (const Json& entry : env) {
       if (textAt(entry, "name") == "PYTHONPATH") {
-        return deny("setting PYTHONPATH in container \"" + textAt(container, "name") + "\" is not allowed for security reasons");
+        return deny("setting PYTHONPATH in container \"" + textAt(container, "name") +
+                    "\" is not allowed for security reasons");
       }
     }
   }

@@ -57,7 +57,8 @@ Status validatePriorities(const Json& runtime, const std::vector<Json>& others) 
     if (format.empty()) continue;
     std::string what = "same priority assigned for the model format " + format;
     if (namespaced) {
-      return deny(what + " in the servingruntimes " + nameOf(other) + " and " + nameOf(runtime) + " in namespace " + namespaceOf(runtime));
+      return deny(what + " in the servingruntimes " + nameOf(other) + " and " + nameOf(runtime) + " in namespace " +
+                  namespaceOf(runtime));
     }
     return deny(what + " in the clusterservingruntimes " + nameOf(other) + " and " + nameOf(runtime));
   }
@@ -107,13 +108,15 @@ Status validateSteps(const std::string& graph, const std::string& node, const Js
   for (std::size_t i = 0; i < steps.size(); ++i) {
     std::string name = textAt(steps[i], "name");
     if (!name.empty() && !names.insert(name).second) {
-      return deny("Node \"" + node + "\" of InferenceGraph \"" + graph + "\" contains more than one step with name \"" + name + "\"");
+      return deny("Node \"" + node + "\" of InferenceGraph \"" + graph + "\" contains more than one step with name \"" +
+                  name + "\"");
     }
   }
   for (std::size_t i = 0; i < steps.size(); ++i) {
     int targets = 0;
     for (const char* key : {"nodeName", "serviceName", "serviceUrl"}) targets += !textAt(steps[i], key).empty();
-    std::string where = fmt::format("Step {} (\"{}\") in node \"{}\" of InferenceGraph \"{}\"", i, textAt(steps[i], "name"), node, graph);
+    std::string where =
+        fmt::format("Step {} (\"{}\") in node \"{}\" of InferenceGraph \"{}\"", i, textAt(steps[i], "name"), node, graph);
     if (targets == 0) return deny(where + " does not specify an inference target");
     if (targets > 1) return deny(where + " specifies more than one of nodeName, serviceName, serviceUrl");
   }
@@ -124,7 +127,8 @@ Status validateWeights(const std::string& graph, const std::string& node, const 
   std::int64_t sum = 0;
   for (const Json& step : steps) {
     if (!at(step, "weight").is_number_integer()) {
-      return deny("InferenceGraph[" + graph + "] Node[" + node + "] Route[" + textAt(step, "serviceName") + "] missing the 'Weight'");
+      return deny("InferenceGraph[" + graph + "] Node[" + node + "] Route[" + textAt(step, "serviceName") +
+                  "] missing the 'Weight'");
     }
     sum += intAt(step, "weight");
   }
@@ -156,17 +160,21 @@ Status validateRuntime(const Json& runtime, const Json* old, const std::vector<J
 
 Status validateTrainedModel(const Json& model, const Json* old) {
   std::string name = nameOf(model);
-  bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+  bool plain =
+      std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
   if (name.empty() || !plain) {
-    return deny("the Trained Model \"" + name + "\" is invalid: a Trained Model name must consist of alphanumeric characters, '_', "
+    return deny("the Trained Model \"" + name +
+                "\" is invalid: a Trained Model name must consist of alphanumeric characters, '_', "
                 "or '-'. (e.g. \"my-Name\" or \"abc_123\", regex used for validation is '^[a-zA-Z0-9_-]+$')");
   }
   const Json& spec = at(model, "spec", "model");
   std::string uri = textAt(spec, "storageUri");
   static const std::vector<std::string> kPrefixes = {"gs://", "s3://", "http://", "https://", "hf://", "pvc://", "file://"};
   if (std::none_of(kPrefixes.begin(), kPrefixes.end(), [&](const std::string& p) { return uri.starts_with(p); })) {
-    return deny(fmt::format("the Trained Model \"{}\" storageUri field is invalid. The storage uri must start with one of the "
-                            "prefixes: {}. (the storage uri given is \"{}\")", name, fmt::join(kPrefixes, ", "), uri));
+    return deny(
+        fmt::format("the Trained Model \"{}\" storageUri field is invalid. The storage uri must start with one of the "
+                    "prefixes: {}. (the storage uri given is \"{}\")",
+                    name, fmt::join(kPrefixes, ", "), uri));
   }
   if (old && at(*old, "spec", "model", "memory") != at(spec, "memory")) {
     return deny("the Trained Model \"" + name + "\" memory field is immutable. The memory was \"" +
@@ -178,9 +186,11 @@ Status validateTrainedModel(const Json& model, const Json* old) {
 Status validateInferenceGraph(const Json& graph) {
   std::string name = nameOf(graph);
   if (!isGraphName(name)) {
-    return deny("The InferenceGraph \"" + name + "\" is invalid: a InferenceGraph name must consist of lower case alphanumeric "
-                "characters or '-', and must start with alphabetical character. (e.g. \"my-name\" or \"abc-123\", regex used for "
-                "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
+    return deny(
+        "The InferenceGraph \"" + name +
+        "\" is invalid: a InferenceGraph name must consist of lower case alphanumeric "
+        "characters or '-', and must start with alphabetical character. (e.g. \"my-name\" or \"abc-123\", regex used for "
+        "validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
   }
   const Json& nodes = at(graph, "spec", "nodes");
   if (!nodes.is_object() || !nodes.contains("root")) {

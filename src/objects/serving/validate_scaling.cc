@@ -83,12 +83,14 @@ Status validateKeda(const Json& component) {
 }
 
 Status validateKnative(const Json& isvc, const Json& component) {
-  if (annotation(isvc, "autoscaling.knative.dev/class") == "hpa.autoscaling.knative.dev") return validateHpa(component, true);
+  if (annotation(isvc, "autoscaling.knative.dev/class") == "hpa.autoscaling.knative.dev")
+    return validateHpa(component, true);
   if (!at(component, "deploymentStrategy").is_null()) {
     return deny("customizing deploymentStrategy is only supported for raw deployment mode");
   }
   std::string metric = textAt(component, "scaleMetric");
-  if (!metric.empty() && metric != "concurrency" && metric != "rps") return deny("[" + metric + "] is not a supported metric");
+  if (!metric.empty() && metric != "concurrency" && metric != "rps")
+    return deny("[" + metric + "] is not a supported metric");
   if (metric == "rps" && at(component, "scaleTarget").is_number_integer() && intAt(component, "scaleTarget") < 1) {
     return deny("the target for rps should be greater than 1");
   }

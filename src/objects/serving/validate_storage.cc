@@ -13,8 +13,8 @@ tl::unexpected<Error> deny(std::string message) { return fail(Code::Forbidden, s
 
 const std::vector<std::string>& schemes() {
   static const std::vector<std::string> kAll = {
-      "gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://",
-      "oci+native://", "oci+fetch://", "oci+modelcar://", "hf://", "modelscope://"};
+      "gs://",      "s3://",  "pvc://",        "file://",      "https://",        "http://", "hdfs://",
+      "webhdfs://", "oci://", "oci+native://", "oci+fetch://", "oci+modelcar://", "hf://",   "modelscope://"};
   return kAll;
 }
 
@@ -30,7 +30,8 @@ Status validateStorageSpec(const Json& model) {
   }
   std::string type = textAt(at(storage, "parameters"), "type");
   if (type.empty() || type == "s3" || type == "hdfs" || type == "webhdfs") return {};
-  return deny("storage.spec.type, must be one of: [s3://, hdfs://, webhdfs://]. storage.spec.type [" + type + "] is not supported");
+  return deny("storage.spec.type, must be one of: [s3://, hdfs://, webhdfs://]. storage.spec.type [" + type +
+              "] is not supported");
 }
 
 std::string mountPath(const Json& entry) { return textAt(entry, "mountPath", std::string(kModelDir)); }
@@ -62,8 +63,9 @@ Status validateUriList(const Json& list) {
   }
   for (const std::string& path : paths) {
     if (topFolder(path) != topFolder(paths[0])) {
-      return deny(fmt::format("storage paths must have a common parent directory. Current paths: [{}] have no common parent beyond root",
-                              fmt::join(paths, " ")));
+      return deny(fmt::format(
+          "storage paths must have a common parent directory. Current paths: [{}] have no common parent beyond root",
+          fmt::join(paths, " ")));
     }
   }
   return {};
@@ -76,10 +78,11 @@ Status validateStorageUri(const std::string& uri) {
   // Without a scheme it is a local path. The scheme must come before any slash: "/a/b://c" is a path too.
   if (colon == std::string::npos || uri.find('/') < colon) return {};
   if (startsWithAny(uri, schemes())) return {};
-  return deny(fmt::format(
-      "StorageURI not supported: storageUri, must be one of: [{}] or match https://{{}}.blob.core.windows.net/{{}}/{{}} or be an "
-      "absolute or relative local path. StorageUri [{}] is not supported",
-      fmt::join(schemes(), ", "), uri));
+  return deny(
+      fmt::format("StorageURI not supported: storageUri, must be one of: [{}] or match "
+                  "https://{{}}.blob.core.windows.net/{{}}/{{}} or be an "
+                  "absolute or relative local path. StorageUri [{}] is not supported",
+                  fmt::join(schemes(), ", "), uri));
 }
 
 Status validateStorage(const Json& isvc) {

@@ -80,8 +80,8 @@ std::string namespaceOf(const Json& object) { return textAt(at(object, "metadata
 const Json& componentSpec(const Json& isvc, Component component) { return at(isvc, "spec", componentName(component)); }
 
 const std::vector<std::string>& legacyFrameworks() {
-  static const std::vector<std::string> kAll = {"sklearn", "xgboost", "tensorflow", "pytorch", "triton",
-                                                "onnx", "huggingface", "pmml", "lightgbm", "paddle"};
+  static const std::vector<std::string> kAll = {"sklearn", "xgboost",     "tensorflow", "pytorch",  "triton",
+                                                "onnx",    "huggingface", "pmml",       "lightgbm", "paddle"};
   return kAll;
 }
 

@@ -35,7 +35,8 @@ std::string namespaceOf(const Json& object);
 const Json& componentSpec(const Json& isvc, Component component);
 // The framework keys of old manifests, under which a model may be written ("sklearn", "xgboost", …).
 const std::vector<std::string>& legacyFrameworks();
-// What serves in this component: "model", "containers", a framework key, "art" or "alibi". A valid component has exactly one.
+// What serves in this component: "model", "containers", a framework key, "art" or "alibi". A valid component has exactly
+// one.
 std::vector<std::string> implementations(const Json& component, Component which);
 // The object that carries storageUri, resources and env: spec.predictor.model, the first container, explainer.art …
 // Null when there is none.

@@ -46,19 +46,25 @@ const Difference kDifferences[] = {
     {".*", "pod .*", "/spec/containers/0/resources/requests/nvidia.com~1gpu", "the server's default for limits"},
     {".*", "pod .*", "/spec/containers/1/env/0/value", "the same probe as JSON, keys sorted"},
     // Ours on purpose.
-    {"raw-annotation-metrics|x-hpa-class-metrics-annotation", "Horizontal.*", "/spec/metrics/0/resource/target/averageUtilization",
+    {"raw-annotation-metrics|x-hpa-class-metrics-annotation", "Horizontal.*",
+     "/spec/metrics/0/resource/target/averageUtilization",
      "the annotations metrics and targetUtilizationPercentage have an effect"},
     {"raw-cluster-local", "status", "/(components/predictor/)?url", "a cluster-local service's URL is one that works"},
     {"raw-minmax", "status", "/observedGeneration", "that of the service, not of its Deployment"},
     {"raw-oci", "pod .*", "/spec/initContainers/0/args/2", "our own words"},
     {"x-prometheus-scraping", "pod .*", "/metadata/annotations/prometheus.io~1port", "the port that the server listens on"},
     {"raw-onnx", "stored|status", "/.*", "onnx is served over v2 alone, so that is its default"},
-    {"x-m01-.*", "Ingress/.*", "/spec/rules/1/http/paths/0/backend/service/name", "the transformer's host reaches the transformer"},
+    {"x-m01-.*", "Ingress/.*", "/spec/rules/1/http/paths/0/backend/service/name",
+     "the transformer's host reaches the transformer"},
     {"runtime-template-placeholders", "status", "/.*", "index with a quoted key works"},
-    {"x-std-m42-.*", ".*", "/(spec/template/)?metadata/annotations/internal.serving.kserve.io~1batcher.*|/spec/ports/0/targetPort|/spec/containers",
+    {"x-std-m42-.*", ".*",
+     "/(spec/template/)?metadata/annotations/internal.serving.kserve.io~1batcher.*|/spec/ports/0/targetPort|/spec/"
+     "containers",
      "the guide's batching annotations have an effect"},
     {"bad-.*", "status", "/modelStatus/lastFailureInfo/message", "KServe's sentence, then the details"},
-    {".*", "pod .*", "/spec/(containers|initContainers)/[0-9]+/(imagePullPolicy|terminationMessagePath|terminationMessagePolicy)", "the server's default"},
+    {".*", "pod .*",
+     "/spec/(containers|initContainers)/[0-9]+/(imagePullPolicy|terminationMessagePath|terminationMessagePolicy)",
+     "the server's default"},
 };
 
 bool explained(const std::string& folder, const std::string& what, const std::string& path) {
@@ -86,7 +92,8 @@ Json asCreated(Json pod) {
   for (const char* key : {"name", "generateName", "ownerReferences"}) pod["metadata"].erase(key);
   pod["metadata"]["labels"].erase("pod-template-hash");
   Json& spec = pod["spec"];
-  for (const char* key : {"enableServiceLinks", "nodeName", "preemptionPolicy", "priority", "serviceAccount", "hostname"}) spec.erase(key);
+  for (const char* key : {"enableServiceLinks", "nodeName", "preemptionPolicy", "priority", "serviceAccount", "hostname"})
+    spec.erase(key);
   if (textAt(spec, "serviceAccountName") == "default") spec.erase("serviceAccountName");
   dropApiAccess(spec["volumes"]);
   for (Json& volume : spec["volumes"]) {
@@ -114,10 +121,12 @@ std::string escaped(std::string key) {
 
 bool isNothing(const Json& v) { return v.is_null() || (v.is_structured() && v.empty()); }
 
-void compare(const std::string& path, const Json& recorded, const Json& ours, std::vector<std::pair<std::string, std::string>>& out) {
+void compare(const std::string& path, const Json& recorded, const Json& ours,
+             std::vector<std::pair<std::string, std::string>>& out) {
   if (recorded == ours || (isNothing(recorded) && isNothing(ours))) return;
   if (recorded.is_object() && ours.is_object()) {
-    for (auto it = recorded.begin(); it != recorded.end(); ++it) compare(path + "/" + escaped(it.key()), *it, at(ours, it.key()), out);
+    for (auto it = recorded.begin(); it != recorded.end(); ++it)
+      compare(path + "/" + escaped(it.key()), *it, at(ours, it.key()), out);
     for (auto it = ours.begin(); it != ours.end(); ++it) {
       if (!recorded.contains(it.key())) compare(path + "/" + escaped(it.key()), Json(), *it, out);
     }
@@ -132,7 +141,8 @@ void compare(const std::string& path, const Json& recorded, const Json& ours, st
 
 }  // namespace
 
-std::vector<std::string> unexplained(const std::string& folder, const std::string& what, const Json& recorded, const Json& ours) {
+std::vector<std::string> unexplained(const std::string& folder, const std::string& what, const Json& recorded,
+                                     const Json& ours) {
   std::vector<std::pair<std::string, std::string>> all;
   compare("", what.starts_with("pod ") ? asCreated(recorded) : recorded, ours, all);
   std::vector<std::string> out;
@@ -143,19 +153,64 @@ std::vector<std::string> unexplained(const std::string& folder, const std::strin
 }
 
 std::vector<std::string> goldenCases() {
-  return {"raw-basic", "std-basic", "raw-annotation-metrics", "raw-autoscaler-external", "raw-autoscaler-none", "raw-autoscaling-metrics",
-          "raw-batcher", "raw-batcher-defaults", "raw-cluster-local", "raw-custom-noname", "raw-deploymentstrategy",
-          "raw-explainer-art", "raw-hf", "raw-https", "raw-min0", "raw-minmax", "raw-oci", "raw-onnx", "raw-predictor-name",
-          "raw-protocol-v2", "raw-pytorch", "raw-s3-missing-sa", "raw-s3-nosecret", "raw-scalemetric-concurrency", "raw-scalemetric-cpu",
-          "raw-scalemetric-memory-200", "raw-scalemetric-memory-notarget", "raw-storageuris", "raw-tensorflow-gpu",
-          "raw-triton", "raw-v2-runtime-explicit", "raw-xgboost", "x-cred-azsec", "x-cred-gcssec", "x-cred-hfsec",
-          "x-default-namespace", "x-hpa-autoscaling-cpu-util-150", "x-hpa-autoscaling-memory-util-150",
-          "x-hpa-class-metrics-annotation", "x-m01-without-alibi-raw", "x-m02-fixed-pod-fields", "x-onnx-legacy",
-          "x-prometheus-scraping", "x-std-m00-isvc-tensorflow-flowers", "x-std-m03-mms-inferenceservice",
-          "x-std-m10-autoscale-scale-to-zero-gpu", "x-std-m11-autoscale-hpa-cpu", "x-std-m12-autoscale-concurrency",
-          "x-std-m42-isvc-optimized-model", "x-storage-secret-annotation", "runtime-template-placeholders",
-          "bad-unknown-format", "bad-unknown-version", "bad-runtime-wrong-format", "bad-runtime-wrong-protocol", "bad-runtime-template",
-          "bad-runtime-no-kserve-container", "bad-protocol-unknown"};
+  return {"raw-basic",
+          "std-basic",
+          "raw-annotation-metrics",
+          "raw-autoscaler-external",
+          "raw-autoscaler-none",
+          "raw-autoscaling-metrics",
+          "raw-batcher",
+          "raw-batcher-defaults",
+          "raw-cluster-local",
+          "raw-custom-noname",
+          "raw-deploymentstrategy",
+          "raw-explainer-art",
+          "raw-hf",
+          "raw-https",
+          "raw-min0",
+          "raw-minmax",
+          "raw-oci",
+          "raw-onnx",
+          "raw-predictor-name",
+          "raw-protocol-v2",
+          "raw-pytorch",
+          "raw-s3-missing-sa",
+          "raw-s3-nosecret",
+          "raw-scalemetric-concurrency",
+          "raw-scalemetric-cpu",
+          "raw-scalemetric-memory-200",
+          "raw-scalemetric-memory-notarget",
+          "raw-storageuris",
+          "raw-tensorflow-gpu",
+          "raw-triton",
+          "raw-v2-runtime-explicit",
+          "raw-xgboost",
+          "x-cred-azsec",
+          "x-cred-gcssec",
+          "x-cred-hfsec",
+          "x-default-namespace",
+          "x-hpa-autoscaling-cpu-util-150",
+          "x-hpa-autoscaling-memory-util-150",
+          "x-hpa-class-metrics-annotation",
+          "x-m01-without-alibi-raw",
+          "x-m02-fixed-pod-fields",
+          "x-onnx-legacy",
+          "x-prometheus-scraping",
+          "x-std-m00-isvc-tensorflow-flowers",
+          "x-std-m03-mms-inferenceservice",
+          "x-std-m10-autoscale-scale-to-zero-gpu",
+          "x-std-m11-autoscale-hpa-cpu",
+          "x-std-m12-autoscale-concurrency",
+          "x-std-m42-isvc-optimized-model",
+          "x-storage-secret-annotation",
+          "runtime-template-placeholders",
+          "bad-unknown-format",
+          "bad-unknown-version",
+          "bad-runtime-wrong-format",
+          "bad-runtime-wrong-protocol",
+          "bad-runtime-template",
+          "bad-runtime-no-kserve-container",
+          "bad-protocol-unknown"};
 }
 
 namespace {
@@ -175,7 +230,8 @@ void readStatuses(const fs::path& folder, GoldenCase& out) {
   }
   for (const auto& [name, file] : files) {
     for (const Json& service : out.services) {
-      bool named = std::any_of(out.services.begin(), out.services.end(), [&](const Json& s) { return name.ends_with("-" + nameOf(s) + ".yaml"); });
+      bool named = std::any_of(out.services.begin(), out.services.end(),
+                               [&](const Json& s) { return name.ends_with("-" + nameOf(s) + ".yaml"); });
       std::vector<Json> all = documents(file);
       if (all.empty() || (named && !name.ends_with("-" + nameOf(service) + ".yaml"))) continue;
       if (!named && !at(all[0], "conditions").is_array()) continue;
@@ -218,7 +274,8 @@ CredentialFacts GoldenCase::credentials(const Json& pod) const {
   CredentialFacts facts;
   for (const Json& object : others) {
     if (textAt(object, "kind") == "Secret") facts.secrets[nameOf(object)] = object;
-    if (textAt(object, "kind") == "ServiceAccount" && nameOf(object) == textAt(at(pod, "spec"), "serviceAccountName")) facts.serviceAccount = object;
+    if (textAt(object, "kind") == "ServiceAccount" && nameOf(object) == textAt(at(pod, "spec"), "serviceAccountName"))
+      facts.serviceAccount = object;
   }
   return facts;
 }

@@ -12,12 +12,12 @@
 namespace slipway::isvc::testing {
 
 struct GoldenCase {
-  std::vector<Json> services;               // input.yaml's InferenceServices, or the last update's
-  RuntimeCatalog catalog;                   // its runtimes and the built-in ones
-  std::map<std::string, Json> stored;       // by service
-  std::map<std::string, Json> lastStatus;   // by service
-  std::map<std::string, Json> children;     // "Deployment/iris-predictor"
-  std::vector<Json> others;                 // Secrets and ServiceAccounts
+  std::vector<Json> services;              // input.yaml's InferenceServices, or the last update's
+  RuntimeCatalog catalog;                  // its runtimes and the built-in ones
+  std::map<std::string, Json> stored;      // by service
+  std::map<std::string, Json> lastStatus;  // by service
+  std::map<std::string, Json> children;    // "Deployment/iris-predictor"
+  std::vector<Json> others;                // Secrets and ServiceAccounts
   CredentialFacts credentials(const Json& pod) const;
 };
 
@@ -32,6 +32,7 @@ std::vector<Json> runningPods(const Json& pod, const Json& deployment);
 
 // Where `ours` differs from `recorded` without a reason in the table of differences, one line each. `what`: "stored",
 // "Deployment/iris-predictor", "pod iris-predictor", "status" …
-std::vector<std::string> unexplained(const std::string& folder, const std::string& what, const Json& recorded, const Json& ours);
+std::vector<std::string> unexplained(const std::string& folder, const std::string& what, const Json& recorded,
+                                     const Json& ours);
 
 }  // namespace slipway::isvc::testing
