@@ -1,5 +1,8 @@
-// Compares plans, pods and statuses with recordings of the real KServe. The recordings are not part of the repository: the test
-// runs where SLIPWAY_SHARED names a folder that has golden/, and otherwise skips. What differs on purpose is in kDifferences.
+// Compares plans, pods and statuses with recordings of the real KServe. The recordings are not part of the repository: the
+// test runs where SLIPWAY_SHARED names a folder that has golden/, and otherwise skips. What differs on purpose is in
+// kDifferences.
+#include "controllers/serving/testing/golden.h"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -8,7 +11,6 @@
 #include "controllers/serving/plan.h"
 #include "controllers/serving/pod_admission.h"
 #include "controllers/serving/status.h"
-#include "controllers/serving/testing/golden.h"
 #include "objects/serving/defaults.h"
 #include "objects/serving/keys.h"
 
@@ -51,7 +53,7 @@ TEST_P(GoldenTest, IsWhatKServeMade) {
     expectEqual(case_.stored.at(nameOf(isvc)), isvc, "stored");
     auto plan = planService({isvc, case_.catalog, config, GatewayAddress{}, BuildOptions{.agent = true}, Json()});
     if (!plan) {
-      expectEqual(case_.lastStatus.at(nameOf(isvc)), invalidSpecStatus(isvc, plan.error(), "<time>"), "status");
+      expectEqual(case_.lastStatus.at(nameOf(isvc)), invalidSpecStatus(isvc, plan.error(), {}, "<time>"), "status");
       continue;
     }
     Observation seen;
@@ -70,7 +72,8 @@ TEST_P(GoldenTest, IsWhatKServeMade) {
       Status admitted = admitServingPod(pod, case_.credentials(pod), config, BuildOptions{.agent = true});
       ASSERT_TRUE(admitted) << admitted.error().message;
       expectEqual(recorded->second, pod, "pod " + nameOf(child));
-      if (nameOf(child) == plan->components[0].name) seen.predictorPods = testing::runningPods(recorded->second, case_.children[key]);
+      if (nameOf(child) == plan->components[0].name)
+        seen.predictorPods = testing::runningPods(recorded->second, case_.children[key]);
     }
     auto ingress = case_.children.find("Ingress/" + nameOf(isvc));
     EXPECT_EQ(ingress != case_.children.end(), plan->ingress && isReady(case_.lastStatus.at(nameOf(isvc))));
@@ -79,12 +82,11 @@ TEST_P(GoldenTest, IsWhatKServeMade) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, GoldenTest, ::testing::ValuesIn(casesHere()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenTest, ::testing::ValuesIn(casesHere()), [](const auto& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace slipway::isvc

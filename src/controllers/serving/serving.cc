@@ -61,8 +61,8 @@ class ServingReconciler final : public kube::Reconciler {
     auto plan = planService(inputFor(*isvc));
     if (!plan) {
       SpecFault fault = plan.error();
-      Result<Outcome> refused =
-          co_await finish(*isvc, invalidSpecStatus(*isvc, fault, now()), {{"Warning", "InternalError", fault.event}});
+      Json status = invalidSpecStatus(*isvc, fault, standing(*isvc), now());
+      Result<Outcome> refused = co_await finish(*isvc, status, {{"Warning", "InternalError", fault.event}});
       co_return refused;
     }
     Result<Outcome> done = co_await carryOut(*isvc, std::move(*plan));
@@ -157,11 +157,27 @@ class ServingReconciler final : public kube::Reconciler {
     for (const Json& child : report.children) {
       if (textAt(child, "kind") == kinds::kDeployment.kind) seen.deployments[nameOf(child)] = child;
     }
-    std::string app = "isvc." + plan.components.front().name;
-    for (const kube::Object& pod : deps_.cache.of(kinds::kPod).inNamespace(namespaceOf(isvc))) {
-      if (textAt(at(*pod, "metadata", "labels"), kAppLabel) == app) seen.predictorPods.push_back(*pod);
-    }
+    seen.predictorPods = podsOf(isvc, plan.components.front().name);
     return seen;
+  }
+
+  // What is left of an earlier spec.
+  Observation standing(const Json& isvc) {
+    Observation seen;
+    for (Component which : kComponents) {
+      kube::Object live = deps_.cache.of(kinds::kDeployment).get({namespaceOf(isvc), childName(isvc, which)});
+      if (live) seen.deployments[nameOf(*live)] = *live;
+    }
+    seen.predictorPods = podsOf(isvc, childName(isvc, Component::Predictor));
+    return seen;
+  }
+
+  std::vector<Json> podsOf(const Json& isvc, const std::string& workload) {
+    std::vector<Json> pods;
+    for (const kube::Object& pod : deps_.cache.of(kinds::kPod).inNamespace(namespaceOf(isvc))) {
+      if (textAt(at(*pod, "metadata", "labels"), kAppLabel) == "isvc." + workload) pods.push_back(*pod);
+    }
+    return pods;
   }
 
   // Told once for each generation, when the controller has first dealt with it.

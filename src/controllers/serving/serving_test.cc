@@ -112,6 +112,27 @@ TEST_F(ServingTest, AnUnknownFormatIsInvalidSpecUntilARuntimeServesIt) {
   EXPECT_TRUE(deployment().is_object());
 }
 
+TEST_F(ServingTest, AServiceMadeInvalidGoesOnServingAndStillTellsTheTruth) {
+  api_.put(testing::sampleService());
+  start();
+  makeAvailable();
+  Json broken = isvc();
+  broken["metadata"]["generation"] = 2;
+  broken["spec"]["predictor"]["model"]["modelFormat"]["name"] = "nosuch";
+  api_.put(broken);
+  settle();
+  EXPECT_TRUE(deployment().is_object());
+  EXPECT_EQ(condition("Ready"), "True");
+  EXPECT_EQ(textAt(at(isvc(), "status", "modelStatus"), "transitionStatus"), "InvalidSpec");
+  EXPECT_EQ(intAt(at(isvc(), "status"), "observedGeneration"), 1);
+
+  Json status = at(deployment(), "status");
+  status["conditions"] = testing::parsed(R"([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "m"}])");
+  api_.setStatus(kinds::kDeployment, {"models", "iris-predictor"}, status);
+  settle();
+  EXPECT_EQ(condition("Ready"), "False");
+}
+
 TEST_F(ServingTest, AnEditedRuntimeReachesItsServices) {
   api_.put(testing::sampleService());
   start();

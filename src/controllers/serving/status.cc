@@ -177,8 +177,8 @@ void setIngress(StatusWriter& writer, const Plan& plan) {
   }
   writer.set("IngressReady", verdict);
   if (verdict.status != "True") return;
-  writer.status["url"] = plan.url;
-  writer.status["address"] = {{"url", plan.addressUrl}};
+  if (!plan.url.empty()) writer.status["url"] = plan.url;
+  if (!plan.addressUrl.empty()) writer.status["address"] = {{"url", plan.addressUrl}};
 }
 
 void setModelStatus(Json& status, const std::vector<Json>& pods) {
@@ -199,6 +199,27 @@ void setModelStatus(Json& status, const std::vector<Json>& pods) {
   if (!model.failure->message.empty()) info["message"] = model.failure->message;
   if (model.failure->exitCode != 0) info["exitCode"] = model.failure->exitCode;
   out["lastFailureInfo"] = std::move(info);
+}
+
+// The object with its conditions brought up to what its standing children show, as far as its own status names them.
+Json withStanding(const Json& isvc, const Observation& seen, const std::string& now) {
+  const Json& status = at(isvc, "status");
+  Plan plan;
+  for (Component which : kComponents) {
+    const Json& part = at(status, "components", componentName(which));
+    if (part.is_object()) plan.components.push_back({which, childName(isvc, which), textAt(part, "url")});
+  }
+  if (plan.components.empty()) return isvc;
+  plan.clusterRuntime = status.contains("clusterServingRuntimeName");
+  plan.runtime = textAt(status, plan.clusterRuntime ? "clusterServingRuntimeName" : "servingRuntimeName");
+  plan.url = textAt(status, "url");
+  plan.addressUrl = textAt(at(status, "address"), "url");
+  Json out = isvc;
+  out["status"] = servingStatus(isvc, plan, seen, now);
+  // The children speak of the spec before this one.
+  out["status"]["observedGeneration"] = at(status, "observedGeneration");
+  if (out["status"]["observedGeneration"].is_null()) out["status"].erase("observedGeneration");
+  return out;
 }
 
 }  // namespace
@@ -237,8 +258,8 @@ Json servingStatus(const Json& isvc, const Plan& plan, const Observation& seen, 
   return status;
 }
 
-Json invalidSpecStatus(const Json& isvc, const SpecFault& fault, const std::string& now) {
-  StatusWriter writer(isvc, now);
+Json invalidSpecStatus(const Json& isvc, const SpecFault& fault, const Observation& seen, const std::string& now) {
+  StatusWriter writer(seen.deployments.empty() ? isvc : withStanding(isvc, seen, now), now);
   if (!fault.runtime.empty()) setRuntime(writer.status, fault.runtime, fault.clusterRuntime);
   Json& model = writer.status["modelStatus"];
   if (!model.is_object()) model = Json::object();

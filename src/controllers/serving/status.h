@@ -16,7 +16,8 @@ struct Observation {
 
 // Each starts from the status that `isvc` carries. `now`: RFC 3339.
 Json servingStatus(const Json& isvc, const Plan& plan, const Observation& seen, const std::string& now);
-Json invalidSpecStatus(const Json& isvc, const SpecFault& fault, const std::string& now);
+// `seen`: the children of an earlier, valid spec, which go on serving; empty when there are none.
+Json invalidSpecStatus(const Json& isvc, const SpecFault& fault, const Observation& seen, const std::string& now);
 // A child could not be written; `message` is the API server's.
 Json reconcileFailedStatus(const Json& isvc, const Plan& plan, const std::string& message, const std::string& now);
 Json stoppedStatus(const Json& isvc, const std::string& now);

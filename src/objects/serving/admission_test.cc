@@ -42,7 +42,7 @@ std::string refusal(Json object, const Json* old = nullptr) {
   return ok ? "" : ok.error().message;
 }
 
-TEST(Defaults, TurnFrameworkKeysIntoAModel) {
+TEST(ServingDefaults, TurnFrameworkKeysIntoAModel) {
   Json isvc = service("    onnx: {storageUri: gs://b/m}\n");
   defaultInferenceService(isvc, ServingConfig());
   EXPECT_EQ(isvc["spec"]["predictor"],
@@ -50,7 +50,7 @@ TEST(Defaults, TurnFrameworkKeysIntoAModel) {
   EXPECT_EQ(annotation(isvc, kModelFormat), "onnx");
 }
 
-TEST(Defaults, StampTheConfiguredModeAndKeepTheUsersWord) {
+TEST(ServingDefaults, StampTheConfiguredModeAndKeepTheUsersWord) {
   Json plain = service(kModel);
   defaultInferenceService(plain, ServingConfig());
   EXPECT_EQ(annotation(plain, kDeploymentMode), "Standard");
@@ -59,14 +59,14 @@ TEST(Defaults, StampTheConfiguredModeAndKeepTheUsersWord) {
   EXPECT_EQ(annotation(legacy, kDeploymentMode), "RawDeployment");
 }
 
-TEST(Defaults, NameAndSizeCustomContainers) {
+TEST(ServingDefaults, NameAndSizeCustomContainers) {
   Json isvc = service("    containers: [{image: x, resources: {limits: {cpu: '4'}}}]\n");
   defaultInferenceService(isvc, ServingConfig());
   EXPECT_EQ(isvc["spec"]["predictor"]["containers"][0], yaml("{image: x, name: kserve-container, resources: {limits: {cpu: "
                                                              "'4', memory: 2Gi}, requests: {cpu: '1', memory: 2Gi}}}"));
 }
 
-TEST(Defaults, AppliedTwiceChangeNothingMore) {
+TEST(ServingDefaults, AppliedTwiceChangeNothingMore) {
   Json once = service("    sklearn: {storageUri: gs://b/m}\n");
   defaultInferenceService(once, ServingConfig());
   Json twice = once;
@@ -74,7 +74,7 @@ TEST(Defaults, AppliedTwiceChangeNothingMore) {
   EXPECT_EQ(once, twice);
 }
 
-TEST(Defaults, LeaveWrongTypesForValidation) {
+TEST(ServingDefaults, LeaveWrongTypesForValidation) {
   for (const char* text : {"    model: 7\n", "    model: {modelFormat: [1], resources: x}\n", "    containers: {a: b}\n",
                            "    containers: [7]\n", "    sklearn: yes\n"}) {
     Json isvc = service(text);
@@ -88,7 +88,7 @@ TEST(Defaults, LeaveWrongTypesForValidation) {
       HasSubstr("spec.predictor"));
 }
 
-TEST(Validation, RefusesInKServesWords) {
+TEST(ServingValidation, RefusesInKServesWords) {
   const std::string mode = "    serving.kserve.io/deploymentMode: Standard\n",
                     hpa = mode + "    serving.kserve.io/autoscalerClass: hpa\n";
   auto with = [](const char* extra) { return std::string(kModel) + extra; };
@@ -114,7 +114,7 @@ TEST(Validation, RefusesInKServesWords) {
   }
 }
 
-TEST(Validation, RefusesWhatKServeAcceptsButNeverServes) {
+TEST(ServingValidation, RefusesWhatKServeAcceptsButNeverServes) {
   auto with = [](const char* extra) { return std::string(kModel) + extra; };
   EXPECT_THAT(refusal(service("    {}\n")), HasSubstr("spec.predictor: Required value: set model or containers"));
   EXPECT_THAT(refusal(service("    model: {storageUri: s3://b/m}\n")),
@@ -135,7 +135,7 @@ TEST(Validation, RefusesWhatKServeAcceptsButNeverServes) {
               HasSubstr("[rps] is not a supported metric"));
 }
 
-TEST(Validation, AcceptsWhatIsRight) {
+TEST(ServingValidation, AcceptsWhatIsRight) {
   auto with = [](const char* extra) { return std::string(kModel) + extra; };
   EXPECT_EQ(refusal(service(kModel)), "");
   EXPECT_EQ(refusal(service(with("    minReplicas: 0\n    maxReplicas: 3\n"))), "");
@@ -146,7 +146,7 @@ TEST(Validation, AcceptsWhatIsRight) {
   EXPECT_EQ(refusal(service("    model: {modelFormat: {name: sklearn}, storageUri: /mnt/somewhere}\n")), "");
 }
 
-TEST(Validation, ChecksListsOfUris) {
+TEST(ServingValidation, ChecksListsOfUris) {
   auto uris = [](const char* list) {
     return refusal(service(std::string("    model: {modelFormat: {name: sklearn}}\n    storageUris: ") + list + "\n"));
   };
@@ -158,7 +158,7 @@ TEST(Validation, ChecksListsOfUris) {
   EXPECT_THAT(uris("[{uri: 'pvc://c/a', mountPath: /a}, {uri: 'pvc://c/b', mountPath: /a}]"), HasSubstr("must be unique"));
 }
 
-TEST(Validation, HoldsTheModeOnceItIsServed) {
+TEST(ServingValidation, HoldsTheModeOnceItIsServed) {
   Json old = service(kModel, "    serving.kserve.io/deploymentMode: RawDeployment\n");
   Json next = service(kModel, "    serving.kserve.io/deploymentMode: Knative\n");
   EXPECT_EQ(refusal(next, &old), "") << "nothing has been made yet";
@@ -168,7 +168,7 @@ TEST(Validation, HoldsTheModeOnceItIsServed) {
       << "the same mode by its new name";
 }
 
-TEST(Validation, OfRuntimesComparesPriorities) {
+TEST(ServingValidation, OfRuntimesComparesPriorities) {
   auto runtime = [](const char* name, int priority) {
     Json out = yaml(
         "{apiVersion: serving.kserve.io/v1alpha1, kind: ServingRuntime, spec: {protocolVersions: [v1], "
@@ -187,7 +187,7 @@ TEST(Validation, OfRuntimesComparesPriorities) {
   EXPECT_TRUE(validateRuntime(runtime("mine1", 3), nullptr, {runtime("mine1", 3)})) << "an update of itself";
 }
 
-TEST(Validation, OfGraphsNamesTheStep) {
+TEST(ServingValidation, OfGraphsNamesTheStep) {
   auto graph = [](const char* nodes) {
     Status ok = validateInferenceGraph(yaml(std::string("{metadata: {name: g}, spec: {nodes: ") + nodes + "}}"));
     return ok ? "" : ok.error().message;
@@ -200,7 +200,7 @@ TEST(Validation, OfGraphsNamesTheStep) {
   EXPECT_THAT(graph("{root: {routerType: Splitter, steps: [{serviceName: a, weight: 50}]}}"), HasSubstr("should be 100"));
 }
 
-TEST(Validation, OfTrainedModelsHoldsNameAndMemory) {
+TEST(ServingValidation, OfTrainedModelsHoldsNameAndMemory) {
   Json model = yaml(
       "{metadata: {name: model-1}, spec: {inferenceService: x, model: {modelFormat: {name: sklearn}, storageUri: "
       "'s3://b/m', memory: 1Gi}}}");
@@ -212,13 +212,13 @@ TEST(Validation, OfTrainedModelsHoldsNameAndMemory) {
   EXPECT_THAT(validateTrainedModel(model, nullptr).error().message, HasSubstr("the Trained Model \"my.model\" is invalid"));
 }
 
-TEST(Config, NamesTheBrokenKey) {
+TEST(ServingConfig, NamesTheBrokenKey) {
   Result<ServingConfig> config = parseServingConfig(yaml("{data: {deploy: '{\"defaultDeploymentMode\": '}}"));
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr("ConfigMap kserve/inferenceservice-config, key 'deploy': line 1"));
 }
 
-TEST(View, ReadsTheGuidesBatchingAnnotations) {
+TEST(ServingView, ReadsTheGuidesBatchingAnnotations) {
   Json isvc = service(kModel,
                       "    serving.kserve.io/enable-batch: 'true'\n    serving.kserve.io/batch-size: '32'\n    "
                       "serving.kserve.io/batch-timeout: 100ms\n");
@@ -236,7 +236,7 @@ std::string readFile(const std::filesystem::path& file) {
 }
 
 // What the webhooks of the real KServe refused with 403 is refused here in the same words. Recordings as in the test below.
-TEST(Recordings, RefusalsAreKServes) {
+TEST(ServingRecordings, RefusalsAreKServes) {
   namespace fs = std::filesystem;
   const char* shared = std::getenv("SLIPWAY_SHARED");
   if (!shared || !fs::is_directory(fs::path(shared) / "golden"))
@@ -272,7 +272,7 @@ TEST(Recordings, RefusalsAreKServes) {
 
 // The guide's manifests 00-04, 10-12 and 42 must be accepted as they are, by schema and admission. They are not part of the
 // repository: the test runs where SLIPWAY_SHARED names a folder that has manifests/.
-TEST(Guide, ItsManifestsAreAccepted) {
+TEST(ServingGuide, ItsManifestsAreAccepted) {
   namespace fs = std::filesystem;
   const char* shared = std::getenv("SLIPWAY_SHARED");
   if (!shared || !fs::is_directory(fs::path(shared) / "manifests"))
