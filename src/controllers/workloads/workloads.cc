@@ -5,6 +5,7 @@
 #include "controllers/workloads/pod_cleanup.h"
 #include "controllers/workloads/replica_set.h"
 #include "controllers/workloads/scheduler.h"
+#include "controllers/workloads/stateful_set.h"
 #include "controllers/workloads/volume_claims.h"
 #include "kube/event_recorder.h"
 
@@ -85,6 +86,7 @@ struct Builder {
 
   void deployments();
   void replicaSets();
+  void statefulSets();
   void endpoints();
   void volumes();
   void scheduler();
@@ -109,6 +111,16 @@ void Builder::replicaSets() {
   c->watches(kinds::kReplicaSet).owns(kinds::kPod, kinds::kReplicaSet);
   c->maps(kinds::kPod, [&all](const InformerEvent& e) { return selecting(all, *e.object); });
   c->start(with<ReplicaSetReconciler>(events, deps.client, deps.cache, deps.clock, *events));
+}
+
+void Builder::statefulSets() {
+  auto events = recorder("statefulset-controller");
+  auto& all = deps.cache.of(kinds::kStatefulSet);
+  auto c = make("statefulset", options.concurrency);
+  c->watches(kinds::kStatefulSet).owns(kinds::kPod, kinds::kStatefulSet);
+  c->maps(kinds::kPod, [&all](const InformerEvent& e) { return selecting(all, *e.object); });
+  c->maps(kinds::kPersistentVolumeClaim, [](const InformerEvent&) { return Keys{}; });  // only to have the cache
+  c->start(with<StatefulSetReconciler>(events, deps.client, deps.cache, deps.clock, *events));
 }
 
 void Builder::endpoints() {
@@ -206,6 +218,7 @@ Workloads startWorkloads(WorkloadDeps deps, WorkloadOptions options) {
   Builder builder{std::move(deps), options, {}};
   builder.deployments();
   builder.replicaSets();
+  builder.statefulSets();
   builder.endpoints();
   builder.volumes();
   builder.scheduler();
