@@ -4,6 +4,8 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "net/chunk_decoder.h"
+
 namespace slipway::net::h1 {
 namespace {
 namespace http = boost::beast::http;
@@ -20,7 +22,6 @@ template <class Message>
 class Sink final : public http::basic_parser<kIsRequest<Message>> {
  public:
   Message* into = nullptr;
-  std::string* out = nullptr;
   int minor = 1;
 
  private:
@@ -37,7 +38,6 @@ class Sink final : public http::basic_parser<kIsRequest<Message>> {
     if constexpr (!kIsRequest<Message>) into->status = status;
   }
   void on_field_impl(http::field, Text name, Text value, error_code& ec) override {
-    if (!into) return;  // trailers
     if (into->headers.size() >= kMaxFields) ec = http::error::header_limit;
     else into->headers.add(name, value);
   }
@@ -46,8 +46,7 @@ class Sink final : public http::basic_parser<kIsRequest<Message>> {
   std::size_t on_body_impl(Text body, error_code&) override { return body.size(); }
   void on_chunk_header_impl(std::uint64_t, Text, error_code&) override {}
   std::size_t on_chunk_body_impl(std::uint64_t, Text body, error_code&) override {
-    out->append(body.data(), body.size());
-    return body.size();
+    return body.size();  // never called: ChunkDecoder reads the body
   }
   void on_finish_impl(error_code&) override {}
 };
@@ -79,12 +78,13 @@ Status checkHead(const Headers& headers, bool request, int minor) {
 
 template <class Message>
 struct Parser<Message>::Impl {
-  explicit Impl(std::size_t max) : maxHeaderBytes(max) { reset(); }
+  explicit Impl(std::size_t max) : maxHeaderBytes(max), chunks(max) { reset(); }
   void reset() {
     sink.emplace();
     sink->header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(maxHeaderBytes, 1u << 30)));
     sink->body_limit(boost::none);
     framing = {};
+    chunks = ChunkDecoder(maxHeaderBytes);
     started = false;
   }
   void setFraming(const Message& message) {
@@ -102,6 +102,7 @@ struct Parser<Message>::Impl {
   std::size_t maxHeaderBytes;
   std::optional<Sink<Message>> sink;
   Framing framing;
+  ChunkDecoder chunks;
   bool started = false;
 };
 
@@ -143,17 +144,8 @@ Result<Progress> Parser<Message>::parseHead(std::string_view in, Message& into) 
 
 template <class Message>
 Result<Progress> Parser<Message>::parseChunks(std::string_view in, std::string& out) {
-  auto& sink = *impl_->sink;
-  sink.out = &out;
-  Progress progress;
-  while (!sink.is_done() && progress.consumed < in.size()) {
-    error_code ec;
-    progress.consumed += sink.put(boost::asio::const_buffer(in.data() + progress.consumed, in.size() - progress.consumed), ec);
-    if (ec == http::error::need_more) break;
-    if (ec) return fail(Code::BadRequest, "malformed HTTP message: " + ec.message());
-  }
-  progress.complete = sink.is_done();
-  return progress;
+  SLIP_TRY(const auto consumed, impl_->chunks.decode(in, out));
+  return Progress{consumed, impl_->chunks.done()};
 }
 
 template class Parser<Request>;
