@@ -42,7 +42,8 @@ TEST(Quantity, ComparesByValue) {
 }
 
 TEST(Quantity, RefusesTheRestInKubernetesWords) {
-  for (const char* bad : {"", "abc", "1.2.3", "1x", "1Gib", ".", "--1", "1e", "1e99999"}) EXPECT_FALSE(parseQuantity(bad)) << bad;
+  for (const char* bad : {"", "abc", "1.2.3", "1x", "1Gib", ".", "--1", "1e", "1e99999"})
+    EXPECT_FALSE(parseQuantity(bad)) << bad;
   EXPECT_EQ(canonical("x"), "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
   EXPECT_EQ(canonical("1KK"), "unable to parse quantity's suffix");
 }
@@ -66,11 +67,13 @@ TEST(LabelSelector, UnderstandsEveryOperator) {
   EXPECT_TRUE(matches("empty=", labels));
   EXPECT_TRUE(matches("empty in ()", labels));
   EXPECT_FALSE(matches("app", nullptr));
-  for (const char* bad : {"a in", "a in (", "=x", "a=b=c", "a in b", "!", "a,,b", "a>x", "a b"}) EXPECT_FALSE(LabelSelector::parse(bad)) << bad;
+  for (const char* bad : {"a in", "a in (", "=x", "a=b=c", "a in b", "!", "a,,b", "a>x", "a b"})
+    EXPECT_FALSE(LabelSelector::parse(bad)) << bad;
 }
 
 TEST(LabelSelector, MatchesSelectorObjects) {
-  const Json selector = Json::parse(R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":["x","y"]},{"key":"c","operator":"DoesNotExist"}]})");
+  const Json selector = Json::parse(
+      R"({"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":["x","y"]},{"key":"c","operator":"DoesNotExist"}]})");
   EXPECT_TRUE(labelSelectorMatches(selector, {{"a", "1"}, {"b", "y"}}));
   EXPECT_FALSE(labelSelectorMatches(selector, {{"a", "1"}, {"b", "z"}}));
   EXPECT_FALSE(labelSelectorMatches(selector, {{"a", "1"}, {"b", "x"}, {"c", ""}}));
@@ -87,7 +90,8 @@ TEST(FieldSelector, ComparesDottedPathsAndEmptyValues) {
 }
 
 TEST(Base64, RoundTripsAndRefusesDamage) {
-  for (const char* text : {"", "f", "fo", "foo", "foob", "fooba", "foobar"}) EXPECT_EQ(*base64Decode(base64Encode(text)), text);
+  for (const char* text : {"", "f", "fo", "foo", "foob", "fooba", "foobar"})
+    EXPECT_EQ(*base64Decode(base64Encode(text)), text);
   EXPECT_EQ(base64Encode("foob"), "Zm9vYg==");
   EXPECT_EQ(*base64Decode("Zm9v\nYg==\n"), "foob");
   EXPECT_EQ(base64Decode("Zm9!").error().message, "illegal base64 data at input byte 3");
@@ -125,7 +129,8 @@ TEST(JsonPath, ReadsWhatPrinterColumnsUse) {
   EXPECT_EQ(pathValues(".status.conditions[0:1].type", root), "\"A\"");
   EXPECT_EQ(pathValues("..percent", root), "90 10");
   EXPECT_EQ(pathValues(".nope.more[3]", root), "");
-  for (const char* bad : {".a[", ".a[?(@.b=='c']", ".", ".a['b]", ".a[x]", ".a[?(@.b==c)]"}) EXPECT_FALSE(JsonPath::compile(bad)) << bad;
+  for (const char* bad : {".a[", ".a[?(@.b=='c']", ".", ".a['b]", ".a[x]", ".a[?(@.b==c)]"})
+    EXPECT_FALSE(JsonPath::compile(bad)) << bad;
 }
 
 TEST(JsonPointer, EscapesAndFinds) {

@@ -17,7 +17,8 @@ Result<Json> parseJson(std::string_view text);
 // Compact text; invalid UTF-8 is replaced by U+FFFD rather than thrown on.
 std::string dumpJson(const Json& value);
 
-// at(obj, "spec", "template", "metadata"): the value at that path, or a null Json when any step is missing or of another type.
+// at(obj, "spec", "template", "metadata"): the value at that path, or a null Json when any step is missing or of another
+// type.
 const Json& at(const Json& object, std::string_view key);
 template <class... Rest>
 const Json& at(const Json& object, std::string_view key, Rest... rest) {

@@ -7,8 +7,8 @@ namespace slipway {
 struct JsonPath::Step {
   enum class Kind { Field, Wildcard, Index, Slice, Recurse, Filter };
   Kind kind = Kind::Field;
-  std::string name;                        // Field; Recurse: the name to find at any depth, "" for all
-  std::optional<std::int64_t> from, to;    // Index: from; Slice: both
+  std::string name;                      // Field; Recurse: the name to find at any depth, "" for all
+  std::optional<std::int64_t> from, to;  // Index: from; Slice: both
   // Filter: @left op value. No op: left must exist.
   std::shared_ptr<const JsonPath> left;
   std::string op;
@@ -197,7 +197,8 @@ class JsonPathParser {
   }
 
   Result<Json> literal(std::string_view text) const {
-    if (text.size() >= 2 && (text[0] == '\'' || text[0] == '"') && text.back() == text[0]) return Json(std::string(text.substr(1, text.size() - 2)));
+    if (text.size() >= 2 && (text[0] == '\'' || text[0] == '"') && text.back() == text[0])
+      return Json(std::string(text.substr(1, text.size() - 2)));
     if (auto value = parseJson(text)) return *value;
     return wrong(fmt::format("'{}' is neither a text in quotes nor a number nor true or false", text));
   }
@@ -230,8 +231,10 @@ bool passes(const Step& step, const Json& item) {
 
 void recurse(const Step& step, const Json& value, Found& out, int depth) {
   if (out.size() >= kMaxMatches || depth > 200) return;
-  if (step.name.empty()) out.push_back(&value);
-  else if (value.is_object() && value.contains(step.name)) out.push_back(&value[step.name]);
+  if (step.name.empty())
+    out.push_back(&value);
+  else if (value.is_object() && value.contains(step.name))
+    out.push_back(&value[step.name]);
   if (!value.is_structured()) return;
   for (const Json& child : value) recurse(step, child, out, depth + 1);
 }
@@ -245,7 +248,8 @@ void slice(const Step& step, const Json& list, Found& out) {
     if (i >= 0 && i < size) out.push_back(&list[static_cast<std::size_t>(i)]);
     return;
   }
-  for (std::int64_t i = place(step.from.value_or(0)); i < place(step.to.value_or(size)); ++i) out.push_back(&list[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = place(step.from.value_or(0)); i < place(step.to.value_or(size)); ++i)
+    out.push_back(&list[static_cast<std::size_t>(i)]);
 }
 
 void apply(const Step& step, const Json& value, Found& out) {

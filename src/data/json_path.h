@@ -1,4 +1,5 @@
-// JsonPath: the subset that printer columns and kubectl use: .a.b, ['a.b'], [0], [-1], [*], [1:3], ..name, and filters such as
+// JsonPath: the subset that printer columns and kubectl use: .a.b, ['a.b'], [0], [-1], [*], [1:3], ..name, and filters such
+// as
 // [?(@.type=='Ready')]. A compiled path is immutable, thread-safe.
 //
 //   auto path = JsonPath::compile(".status.conditions[?(@.type=='Ready')].status");

@@ -25,9 +25,12 @@ Result<std::vector<std::string>> pointerSteps(std::string_view pointer) {
 std::string pointerEscape(std::string_view step) {
   std::string out;
   for (const char c : step) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out.push_back(c);
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out.push_back(c);
   }
   return out;
 }

@@ -19,7 +19,9 @@ std::optional<std::int64_t> number(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-bool contains(const std::vector<std::string>& list, const std::string& value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+bool contains(const std::vector<std::string>& list, const std::string& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ class LabelSelectorParser {
 
   Result<LabelSelector> parse() {
     LabelSelector selector;
-    if (text_.size() > kMaxText) return fail(Code::BadRequest, "unable to parse requirement: the selector is longer than 64 KiB");
+    if (text_.size() > kMaxText)
+      return fail(Code::BadRequest, "unable to parse requirement: the selector is longer than 64 KiB");
     if (trim(text_).empty()) return selector;
     while (true) {
       auto requirement = one();
@@ -97,17 +100,26 @@ class LabelSelectorParser {
       r.op = op == "in" ? Op::In : Op::NotIn;
       return withSet(std::move(r));
     }
-    if (op == "=" || op == "==") r.op = Op::In;
-    else if (op == "!=") r.op = Op::NotIn;
-    else if (op == ">") r.op = Op::Greater;
-    else if (op == "<") r.op = Op::Less;
-    else return wrong(op, "in, notin, =, ==, !=, gt, lt");
+    if (op == "=" || op == "==")
+      r.op = Op::In;
+    else if (op == "!=")
+      r.op = Op::NotIn;
+    else if (op == ">")
+      r.op = Op::Greater;
+    else if (op == "<")
+      r.op = Op::Less;
+    else
+      return wrong(op, "in, notin, =, ==, !=, gt, lt");
     const std::string_view value = peek();
-    if (isWord(value)) next();
-    else if (!value.empty() && value != ",") return wrong(value, "identifier");
+    if (isWord(value))
+      next();
+    else if (!value.empty() && value != ",")
+      return wrong(value, "identifier");
     r.values = {isWord(value) ? std::string(value) : ""};
     if ((r.op == Op::Greater || r.op == Op::Less) && !number(r.values[0])) {
-      return fail(Code::BadRequest, fmt::format("unable to parse requirement: values[0][{}]: Invalid value: \"{}\": for 'Gt', 'Lt' operators, the value must be an integer", r.key, r.values[0]));
+      return fail(Code::BadRequest, fmt::format("unable to parse requirement: values[0][{}]: Invalid value: \"{}\": for "
+                                                "'Gt', 'Lt' operators, the value must be an integer",
+                                                r.key, r.values[0]));
     }
     return r;
   }
@@ -167,9 +179,13 @@ bool labelSelectorMatches(const Json& selector, const Json& labels) {
   for (const Json& e : expressions) {
     const Json& value = at(labels, textAt(e, "key"));
     const Json& values = at(e, "values");
-    const bool listed = value.is_string() && values.is_array() && std::find(values.begin(), values.end(), value) != values.end();
+    const bool listed =
+        value.is_string() && values.is_array() && std::find(values.begin(), values.end(), value) != values.end();
     const std::string op = textAt(e, "operator");
-    const bool good = op == "In" ? listed : op == "NotIn" ? !listed : op == "Exists" ? value.is_string() : op == "DoesNotExist" && !value.is_string();
+    const bool good = op == "In"       ? listed
+                      : op == "NotIn"  ? !listed
+                      : op == "Exists" ? value.is_string()
+                                       : op == "DoesNotExist" && !value.is_string();
     if (!good) return false;
   }
   return true;
@@ -190,7 +206,8 @@ Result<FieldSelector> FieldSelector::parse(std::string_view text) {
     }
     const bool negated = part[equals - 1] == '!';
     const bool twice = !negated && equals + 1 < part.size() && part[equals + 1] == '=';
-    selector.terms_.push_back({std::string(trim(part.substr(0, equals - (negated ? 1 : 0)))), negated, std::string(part.substr(equals + (twice ? 2 : 1)))});
+    selector.terms_.push_back({std::string(trim(part.substr(0, equals - (negated ? 1 : 0)))), negated,
+                               std::string(part.substr(equals + (twice ? 2 : 1)))});
   }
   return selector;
 }

@@ -42,7 +42,8 @@ class Builder : public YAML::EventHandler {
     auto it = anchors_.find(anchor);
     if (it == anchors_.end()) throw Stop{mark, "an alias stands inside the value that it names"};
     values_ += it->second.second;
-    if (values_ > limits_.values) throw Stop{mark, fmt::format("the document has more than {} values after aliases are expanded", limits_.values)};
+    if (values_ > limits_.values)
+      throw Stop{mark, fmt::format("the document has more than {} values after aliases are expanded", limits_.values)};
     place(mark, Json(it->second.first));
   }
 
@@ -54,9 +55,14 @@ class Builder : public YAML::EventHandler {
     put(mark, anchor, std::move(*typed));
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(mark, anchor, Json::array()); }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(mark, anchor, Json::array());
+  }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(mark, anchor, Json::object()); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    open(mark, anchor, Json::object());
+  }
   void OnMapEnd() override { close(); }
 
  private:
@@ -84,8 +90,10 @@ class Builder : public YAML::EventHandler {
 
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, Json empty) {
     count(mark);
-    if (static_cast<int>(frames_.size()) >= limits_.depth) throw Stop{mark, fmt::format("the document is nested deeper than {} levels", limits_.depth)};
-    if (!frames_.empty() && frames_.back().value.is_object() && !frames_.back().key) throw Stop{mark, "a key must be a plain value"};
+    if (static_cast<int>(frames_.size()) >= limits_.depth)
+      throw Stop{mark, fmt::format("the document is nested deeper than {} levels", limits_.depth)};
+    if (!frames_.empty() && frames_.back().value.is_object() && !frames_.back().key)
+      throw Stop{mark, "a key must be a plain value"};
     frames_.push_back({mark, anchor, std::move(empty), std::nullopt, {}});
   }
 
@@ -152,17 +160,21 @@ Status checkNesting(std::string_view text, int limit) {
   int depth = 0;
   int worst = 0;
   for (const char c : text) {
-    if (c == '[' || c == '{') worst = std::max(worst, ++depth);
-    else if ((c == ']' || c == '}') && depth > 0) --depth;
+    if (c == '[' || c == '{')
+      worst = std::max(worst, ++depth);
+    else if ((c == ']' || c == '}') && depth > 0)
+      --depth;
   }
   // Brackets inside texts count too, so the bound is loose.
   if (worst > limit * 20) return fail(Code::BadRequest, fmt::format("the document is nested deeper than {} levels", limit));
   // "- - - -" and "? ? ?" nest one level per dash on one line.
   int dashes = 0;
   for (std::size_t i = 0; i + 1 < text.size(); ++i) {
-    const bool indicator = (text[i] == '-' || text[i] == '?' || text[i] == ':') && (text[i + 1] == ' ' || text[i + 1] == '\t');
+    const bool indicator =
+        (text[i] == '-' || text[i] == '?' || text[i] == ':') && (text[i + 1] == ' ' || text[i + 1] == '\t');
     if (indicator) {
-      if (++dashes > limit * 20) return fail(Code::BadRequest, fmt::format("the document is nested deeper than {} levels", limit));
+      if (++dashes > limit * 20)
+        return fail(Code::BadRequest, fmt::format("the document is nested deeper than {} levels", limit));
     } else if (text[i] == '\n') {
       dashes = 0;
     }
@@ -173,7 +185,8 @@ Status checkNesting(std::string_view text, int limit) {
 }  // namespace
 
 Result<std::vector<Json>> parseYamlDocuments(std::string_view text, const YamlLimits& limits) {
-  if (text.size() > limits.bytes) return fail(Code::TooLarge, fmt::format("the YAML text has {} bytes; at most {} are read", text.size(), limits.bytes));
+  if (text.size() > limits.bytes)
+    return fail(Code::TooLarge, fmt::format("the YAML text has {} bytes; at most {} are read", text.size(), limits.bytes));
   SLIP_CHECK(checkNesting(text, limits.depth));
   std::vector<Json> documents;
   std::size_t values = 0;
@@ -197,7 +210,8 @@ Result<std::vector<Json>> parseYamlDocuments(std::string_view text, const YamlLi
 
 Result<Json> parseYaml(std::string_view text, const YamlLimits& limits) {
   SLIP_TRY(auto documents, parseYamlDocuments(text, limits));
-  if (documents.size() > 1) return fail(Code::BadRequest, fmt::format("one YAML document is expected, not {}", documents.size()));
+  if (documents.size() > 1)
+    return fail(Code::BadRequest, fmt::format("one YAML document is expected, not {}", documents.size()));
   return documents.empty() ? Json() : std::move(documents[0]);
 }
 

@@ -1,5 +1,5 @@
-// YAML to JSON, typed as Kubernetes types it: yes, on and y are booleans, 0755 is octal, 1_000 is 1000, dates stay text, keys
-// become text, << merges. Pure, thread-safe.
+// YAML to JSON, typed as Kubernetes types it: yes, on and y are booleans, 0755 is octal, 1_000 is 1000, dates stay text,
+// keys become text, << merges. Pure, thread-safe.
 //
 //   auto docs = parseYamlDocuments(text);   if (!docs) … "line 3, column 7: …"
 //

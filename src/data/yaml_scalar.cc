@@ -70,7 +70,8 @@ std::optional<Json> yamlScalar(std::string_view text) {
   if (text.empty() || oneOf(text, {"~", "null", "Null", "NULL"})) return Json();
   if (oneOf(text, {"true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})) return Json(true);
   if (oneOf(text, {"false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"})) return Json(false);
-  if (oneOf(text, {".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"})) return std::nullopt;
+  if (oneOf(text, {".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"}))
+    return std::nullopt;
   const char first = text[0];
   if ((first >= '0' && first <= '9') || first == '-' || first == '+' || first == '.') {
     if (auto value = number(text)) return value;

@@ -28,7 +28,8 @@ TEST(Yaml, TypesScalarsAsKubernetesDoes) {
 
 TEST(Yaml, ReadsBlocksAnchorsAndMerges) {
   EXPECT_EQ(yaml("a: |\n  x\n  y\nb: >-\n  x\n  y\n"), Json::parse(R"({"a":"x\ny\n","b":"x y"})"));
-  EXPECT_EQ(yaml("base: &b {x: 1, z: 2}\nuse:\n  <<: *b\n  z: 3\n"), Json::parse(R"({"base":{"x":1,"z":2},"use":{"x":1,"z":3}})"));
+  EXPECT_EQ(yaml("base: &b {x: 1, z: 2}\nuse:\n  <<: *b\n  z: 3\n"),
+            Json::parse(R"({"base":{"x":1,"z":2},"use":{"x":1,"z":3}})"));
 }
 
 TEST(Yaml, SplitsDocumentsAndSkipsEmptyOnes) {
@@ -48,7 +49,8 @@ TEST(Yaml, SaysWhereItIsWrong) {
 
 TEST(Yaml, BoundsHostileText) {
   std::string bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\n";
-  for (char c = 'b'; c <= 'j'; ++c) bomb += fmt::format("{0}: &{0} [*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1}]\n", c, static_cast<char>(c - 1));
+  for (char c = 'b'; c <= 'j'; ++c)
+    bomb += fmt::format("{0}: &{0} [*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1},*{1}]\n", c, static_cast<char>(c - 1));
   EXPECT_NE(why(bomb).find("after aliases are expanded"), std::string::npos);
   EXPECT_NE(why(std::string(100000, '[')), "no error");
   EXPECT_NE(why(std::string(400, '[') + std::string(400, ']')), "no error");
@@ -61,7 +63,8 @@ TEST(Yaml, BoundsHostileText) {
 }
 
 TEST(Yaml, WritesWhatItReadsBack) {
-  const Json value = Json::parse(R"({"a":"yes","b":["1",2,"x: y",""],"c":{"d":"l1\nl2\n","e":"l1\n\nl3","f":[]},"g":[[1,2],[{"k":null}],{}],"h":" lead","i":"- x","j":"a#b","k":1.5,
+  const Json value = Json::parse(
+      R"({"a":"yes","b":["1",2,"x: y",""],"c":{"d":"l1\nl2\n","e":"l1\n\nl3","f":[]},"g":[[1,2],[{"k":null}],{}],"h":" lead","i":"- x","j":"a#b","k":1.5,
     "l":"tab\there","m":"http://x/y","n":{"o":{"p":true}},"~":"null","q":"\n","r":"\u00fc \u4e2d","s":"a\n\n\n"})");
   EXPECT_EQ(yaml(dumpYaml(value)), value) << dumpYaml(value);
   EXPECT_EQ(dumpYaml(Json::parse(R"({"a":{"b":["x",{"c":1,"d":2}]}})")), "a:\n  b:\n  - x\n  - c: 1\n    d: 2\n");

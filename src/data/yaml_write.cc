@@ -46,8 +46,10 @@ void writeText(const std::string& s, std::size_t indent, std::string& out) {
 // What follows "key:" or "-".
 void writeValue(const Json& value, std::size_t indent, bool inList, std::string& out) {
   if (value.is_object() && !value.empty()) {
-    if (!inList) out += '\n';
-    else out += ' ';
+    if (!inList)
+      out += '\n';
+    else
+      out += ' ';
     std::string inner;
     write(value, indent + 2, inner);
     out += inList ? inner.substr(indent + 2) : inner;

@@ -10,6 +10,8 @@ using schema::Type;
 
 void insertAll(const NodeTable& table, const Node* node, const Json& value, FieldSet& into);
 
+bool isAtomicMap(const Node* node) { return node != nullptr && (node->flags & schema::kAtomicMap) != 0; }
+
 std::string readable(const std::string& step) {
   const std::string rest = step.substr(2);
   if (step[0] == 'f') return "." + rest;
@@ -65,7 +67,8 @@ FieldSet appeared(const NodeTable& table, const Node* node, const Json& value) {
     // Maps inside get the same mark.
     if (step[0] != 'f' || !value.is_object()) continue;
     const std::string key = step.substr(2);
-    if (value.contains(key) && !child.children.empty()) child = appeared(table, node == nullptr ? nullptr : table.member(*node, key), value[key]);
+    if (value.contains(key) && !child.children.empty())
+      child = appeared(table, node == nullptr ? nullptr : table.member(*node, key), value[key]);
   }
   if (value.is_array() && isGranularList(node)) {
     for (const auto& [step, item] : itemsByStep(table, *node, value)) {
@@ -107,14 +110,16 @@ void compare(const NodeTable& table, const Node* node, const Json* before, const
     out.removed.member = true;
   } else if (*before == *after) {
     return;
-  } else if (before->is_object() && after->is_object() && isGranularObject(node, *after)) {
+  } else if (before->is_object() && after->is_object() && !isAtomicMap(node)) {
     compareObjects(table, node, *before, *after, out);
   } else if (before->is_array() && after->is_array() && isGranularList(node)) {
     const auto old = itemsByStep(table, *node, *before);
     const auto now = itemsByStep(table, *node, *after);
     for (const auto& [step, item] : old) {
       auto it = now.find(step);
-      descend(step, out, [&](FieldChanges& inner) { compare(table, table.items(*node), item, it == now.end() ? nullptr : it->second, inner); });
+      descend(step, out, [&](FieldChanges& inner) {
+        compare(table, table.items(*node), item, it == now.end() ? nullptr : it->second, inner);
+      });
       if (it == now.end()) out.removed.children[step].member = true;
     }
     for (const auto& [step, item] : now) {
@@ -222,13 +227,11 @@ std::string listStep(const NodeTable& table, const Node& list, const Json& item)
 }
 
 bool isGranularList(const Node* node) {
-  return node != nullptr && node->type == Type::Array && (node->listType == ListType::Map || node->listType == ListType::Set);
+  return node != nullptr && node->type == Type::Array &&
+         (node->listType == ListType::Map || node->listType == ListType::Set);
 }
 
-bool isGranularObject(const Node* node, const Json& value) {
-  if (value.empty()) return false;
-  return node == nullptr || (node->flags & schema::kAtomicMap) == 0;
-}
+bool isGranularObject(const Node* node, const Json& value) { return !value.empty() && !isAtomicMap(node); }
 
 FieldSet fieldsOf(const NodeTable& table, const Node* node, const Json& value) {
   FieldSet out;

@@ -1,5 +1,5 @@
-// FieldSet: a set of paths in an object, the FieldsV1 of managed fields as a tree. Steps are "f:name", "k:{…}" (a list item by
-// its keys), "v:…" (an item of a set), "i:0". Value type.
+// FieldSet: a set of paths in an object, the FieldsV1 of managed fields as a tree. Steps are "f:name", "k:{…}" (a list item
+// by its keys), "v:…" (an item of a set), "i:0". Value type.
 #pragma once
 #include <map>
 #include <string>

@@ -9,8 +9,14 @@ constexpr std::size_t kMaxOperations = 10000;  // as kube-apiserver
 // kube-apiserver hides the cause of a patch that does not apply; it goes where clients that look can find it.
 tl::unexpected<Error> doesNotApply(const std::string& why) {
   const std::string message = "the server rejected our request due to an error in our request";
-  const Json status = {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Failure"}, {"message", message}, {"reason", "Invalid"},
-                       {"details", {{"causes", {{{"reason", "UnexpectedServerResponse"}, {"message", why}}}}}}, {"code", 422}};
+  const Json status = {{"kind", "Status"},
+                       {"apiVersion", "v1"},
+                       {"metadata", Json::object()},
+                       {"status", "Failure"},
+                       {"message", message},
+                       {"reason", "Invalid"},
+                       {"details", {{"causes", {{{"reason", "UnexpectedServerResponse"}, {"message", why}}}}}},
+                       {"code", 422}};
   return fail(Code::Invalid, message, dumpJson(status));
 }
 
@@ -27,7 +33,10 @@ Result<Operation> readOperation(const Json& entry, std::size_t index) {
   out.from = textAt(entry, "from");
   const bool moves = out.op == "move" || out.op == "copy";
   const bool known = moves || out.op == "add" || out.op == "remove" || out.op == "replace" || out.op == "test";
-  if (!known) return fail(Code::BadRequest, fmt::format("json patch: operation {} has unknown op '{}'; use add, remove, replace, move, copy or test", index, out.op));
+  if (!known)
+    return fail(Code::BadRequest,
+                fmt::format("json patch: operation {} has unknown op '{}'; use add, remove, replace, move, copy or test",
+                            index, out.op));
   if (!entry.contains("path")) return fail(Code::BadRequest, fmt::format("json patch: operation {} has no path", index));
   SLIP_TRY(out.steps, pointerSteps(out.path));
   if (moves) {
@@ -84,7 +93,9 @@ class Document {
       return {};
     }
     const auto index = pointerIndex(last, parent->size() + 1);
-    if (!index) return doesNotApply(fmt::format("{} operation does not apply: index '{}' of \"{}\" is out of bounds", o.op, last, o.path));
+    if (!index)
+      return doesNotApply(
+          fmt::format("{} operation does not apply: index '{}' of \"{}\" is out of bounds", o.op, last, o.path));
     parent->insert(parent->begin() + static_cast<std::ptrdiff_t>(*index), value);
     return {};
   }
@@ -93,8 +104,10 @@ class Document {
     if (steps.empty()) return doesNotApply(o.op + " operation cannot remove the whole object");
     Json* parent = pointerFind(root_, {steps.begin(), steps.end() - 1});
     if (parent == nullptr || pointerFind(*parent, {steps.back()}) == nullptr) return missing(o, path);
-    if (parent->is_object()) parent->erase(steps.back());
-    else parent->erase(*pointerIndex(steps.back(), parent->size()));
+    if (parent->is_object())
+      parent->erase(steps.back());
+    else
+      parent->erase(*pointerIndex(steps.back(), parent->size()));
     return {};
   }
 
@@ -109,7 +122,8 @@ class Document {
     const Json* target = pointerFind(root_, o.steps);
     const Json expected = o.value == nullptr ? Json() : *o.value;
     if (target == nullptr ? expected.is_null() : *target == expected) return {};
-    return doesNotApply(fmt::format("testing path {} failed: {} is not {}", o.path, target == nullptr ? "nothing" : dumpJson(*target), dumpJson(expected)));
+    return doesNotApply(fmt::format("testing path {} failed: {} is not {}", o.path,
+                                    target == nullptr ? "nothing" : dumpJson(*target), dumpJson(expected)));
   }
 
   Json root_;
@@ -120,7 +134,8 @@ class Document {
 Result<Json> jsonPatch(const Json& object, const Json& patch) {
   if (!patch.is_array()) return fail(Code::BadRequest, "error decoding patch: a JSON patch is a list of operations");
   if (patch.size() > kMaxOperations) {
-    return fail(Code::TooLarge, fmt::format("The allowed maximum operations in a JSON patch is {}, got {}", kMaxOperations, patch.size()));
+    return fail(Code::TooLarge,
+                fmt::format("The allowed maximum operations in a JSON patch is {}, got {}", kMaxOperations, patch.size()));
   }
   Document document(object);
   for (std::size_t i = 0; i < patch.size(); ++i) {

@@ -24,8 +24,8 @@ std::vector<Entry> readEntries(const Json& object) {
   const Json& list = at(object, "metadata", "managedFields");
   if (!list.is_array()) return out;
   for (const Json& e : list) {
-    out.push_back({textAt(e, "manager"), textAt(e, "operation"), textAt(e, "apiVersion"), textAt(e, "subresource"), textAt(e, "time"),
-                   FieldSet::fromFieldsV1(at(e, "fieldsV1"))});
+    out.push_back({textAt(e, "manager"), textAt(e, "operation"), textAt(e, "apiVersion"), textAt(e, "subresource"),
+                   textAt(e, "time"), FieldSet::fromFieldsV1(at(e, "fieldsV1"))});
   }
   return out;
 }
@@ -33,11 +33,13 @@ std::vector<Entry> readEntries(const Json& object) {
 Json writeEntries(std::vector<Entry> entries) {
   std::erase_if(entries, [](const Entry& e) { return e.fields.empty(); });
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.operation, a.time, a.manager, a.apiVersion, a.subresource) < std::tie(b.operation, b.time, b.manager, b.apiVersion, b.subresource);
+    return std::tie(a.operation, a.time, a.manager, a.apiVersion, a.subresource) <
+           std::tie(b.operation, b.time, b.manager, b.apiVersion, b.subresource);
   });
   Json out = Json::array();
   for (const Entry& e : entries) {
-    Json entry = {{"manager", e.manager}, {"operation", e.operation}, {"apiVersion", e.apiVersion}, {"time", e.time}, {"fieldsType", "FieldsV1"}, {"fieldsV1", e.fields.toFieldsV1()}};
+    Json entry = {{"manager", e.manager}, {"operation", e.operation}, {"apiVersion", e.apiVersion},
+                  {"time", e.time},       {"fieldsType", "FieldsV1"}, {"fieldsV1", e.fields.toFieldsV1()}};
     if (!e.subresource.empty()) entry["subresource"] = e.subresource;
     if (e.time.empty()) entry.erase("time");
     out.push_back(std::move(entry));
@@ -61,8 +63,9 @@ Json ownable(Json object) {
   object.erase("kind");
   auto metadata = object.find("metadata");
   if (metadata == object.end() || !metadata->is_object()) return object;
-  for (const char* name : {"name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields", "resourceVersion", "generateName",
-                           "deletionTimestamp", "deletionGracePeriodSeconds"}) {
+  for (const char* name :
+       {"name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
+        "resourceVersion", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
     metadata->erase(name);
   }
   if (metadata->empty()) object.erase("metadata");
@@ -72,7 +75,9 @@ Json ownable(Json object) {
 Entry& entryOf(std::vector<Entry>& entries, const FieldManager& m, const char* operation) {
   const bool apply = std::string_view(operation) == "Apply";
   for (Entry& e : entries) {
-    if (e.manager == m.name && e.operation == operation && e.subresource == m.subresource && (apply || e.apiVersion == m.apiVersion)) return e;
+    if (e.manager == m.name && e.operation == operation && e.subresource == m.subresource &&
+        (apply || e.apiVersion == m.apiVersion))
+      return e;
   }
   entries.push_back({m.name, operation, m.apiVersion, m.subresource, m.time, {}});
   return entries.back();
@@ -105,7 +110,9 @@ struct Schema {
   const Node* root;
 };
 
-Schema schemaOf(const Catalog& catalog, const Resource& resource) { return {catalog.nodes(), &catalog.nodes().node(resource.schema)}; }
+Schema schemaOf(const Catalog& catalog, const Resource& resource) {
+  return {catalog.nodes(), &catalog.nodes().node(resource.schema)};
+}
 
 // Takes what changed away from the others; returns what they had of it with other values.
 std::vector<FieldConflict> takeOver(std::vector<Entry>& entries, const Entry* mine, const patch::FieldChanges& changes) {
@@ -123,8 +130,11 @@ std::vector<FieldConflict> takeOver(std::vector<Entry>& entries, const Entry* mi
 
 }  // namespace
 
-Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& resource, const Json& live, const Json& applied, const FieldManager& manager) {
-  if (manager.name.empty()) return fail(Code::Invalid, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& resource, const Json& live, const Json& applied,
+                                     const FieldManager& manager) {
+  if (manager.name.empty())
+    return fail(Code::Invalid,
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
   if (!at(applied, "metadata", "managedFields").empty()) return fail(Code::BadRequest, "metadata.managedFields must be nil");
   const Schema schema = schemaOf(catalog, resource);
   const Json config = ownable(applied);
@@ -170,15 +180,18 @@ Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& res
   return out;
 }
 
-Json trackUpdate(const Catalog& catalog, const Resource& resource, const Json& live, Json next, const FieldManager& manager) {
+Json trackUpdate(const Catalog& catalog, const Resource& resource, const Json& live, Json next,
+                 const FieldManager& manager) {
   const Json& given = at(next, "metadata", "managedFields");
   const Json& stored = at(live, "metadata", "managedFields");
   const bool reset = given.is_array() && (given.empty() || given == Json::array({Json::object()}));
   const Json before = ownable(live);
   const Json after = ownable(next);
   if (live.is_object() && before == after) {
-    if (reset) next["metadata"].erase("managedFields");
-    else if (given.is_null() && !stored.is_null()) next["metadata"]["managedFields"] = stored;
+    if (reset)
+      next["metadata"].erase("managedFields");
+    else if (given.is_null() && !stored.is_null())
+      next["metadata"]["managedFields"] = stored;
     return next;
   }
   // A replace that leaves managedFields out keeps the stored ones.
@@ -215,8 +228,14 @@ Error conflictError(const std::vector<FieldConflict>& conflicts) {
       separator = "\n";
     }
   }
-  const Json status = {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Failure"}, {"message", message}, {"reason", "Conflict"},
-                       {"details", {{"causes", std::move(causes)}}}, {"code", 409}};
+  const Json status = {{"kind", "Status"},
+                       {"apiVersion", "v1"},
+                       {"metadata", Json::object()},
+                       {"status", "Failure"},
+                       {"message", message},
+                       {"reason", "Conflict"},
+                       {"details", {{"causes", std::move(causes)}}},
+                       {"code", 409}};
   return {Code::Conflict, message, dumpJson(status)};
 }
 

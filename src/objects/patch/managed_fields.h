@@ -4,8 +4,8 @@
 //   if (!out->conflicts.empty()) return conflictError(out->conflicts);
 //
 // An object's metadata.managedFields says which manager set which field. Apply makes a manager's set equal to what it sent:
-// fields of others with another value conflict, fields it no longer sends are removed unless someone else owns them. Any other
-// write takes over what it changes. At most 10 Update entries are kept; older ones merge into "ancient-changes".
+// fields of others with another value conflict, fields it no longer sends are removed unless someone else owns them. Any
+// other write takes over what it changes. At most 10 Update entries are kept; older ones merge into "ancient-changes".
 #pragma once
 #include <string>
 #include <vector>
@@ -17,30 +17,31 @@
 namespace slipway {
 
 struct FieldManager {
-  std::string name;          // fieldManager of the request
-  std::string subresource;   // "" or "status", "scale"
-  std::string apiVersion;    // of the request's object
-  bool force = false;        // take conflicting fields over
-  std::string time;          // RFC 3339, for the entry
+  std::string name;         // fieldManager of the request
+  std::string subresource;  // "" or "status", "scale"
+  std::string apiVersion;   // of the request's object
+  bool force = false;       // take conflicting fields over
+  std::string time;         // RFC 3339, for the entry
 };
 
 struct FieldConflict {
-  std::string manager;       // as in messages: "kubectl" using v1, quotes included
-  std::string field;         // .spec.replicas
+  std::string manager;  // as in messages: "kubectl" using v1, quotes included
+  std::string field;    // .spec.replicas
 };
 
 struct ApplyOutcome {
-  Json object;                          // with managedFields; equal to `live` when nothing changed
-  std::vector<FieldConflict> conflicts; // not empty: nothing was applied
+  Json object;                           // with managedFields; equal to `live` when nothing changed
+  std::vector<FieldConflict> conflicts;  // not empty: nothing was applied
 };
 
 // `live`: the stored object, null when it does not exist yet. `applied`: the body, pruned; identity fields are ignored.
 // Error BadRequest when the body carries managedFields, Invalid when the manager has no name.
-Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& resource, const Json& live, const Json& applied, const FieldManager& manager);
+Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& resource, const Json& live, const Json& applied,
+                                     const FieldManager& manager);
 
-// `next` with its managedFields brought up to date for a create, PUT or patch by `manager`. `live` is null on create. A write
-// that itself sets managedFields to [] clears them; one that changes nothing but managedFields is taken as it is (kubectl
-// rewrites them when it changes from client-side to server-side apply).
+// `next` with its managedFields brought up to date for a create, PUT or patch by `manager`. `live` is null on create. A
+// write that itself sets managedFields to [] clears them; one that changes nothing but managedFields is taken as it is
+// (kubectl rewrites them when it changes from client-side to server-side apply).
 Json trackUpdate(const Catalog& catalog, const Resource& resource, const Json& live, Json next, const FieldManager& manager);
 
 // 409 with kube-apiserver's message; detail holds the Status with its causes.

@@ -23,7 +23,8 @@ Json podSpec(const char* containers) { return {{"spec", {{"template", {{"spec", 
 
 TEST(JsonPatch, DoesEveryOperation) {
   const Json object = json(R"({"a":{"b":1,"c":[1,2,3]},"x~y/z":0})");
-  const Json patch = json(R"([{"op":"test","path":"/a/b","value":1},{"op":"add","path":"/a/c/1","value":9},{"op":"add","path":"/a/c/-","value":4},
+  const Json patch = json(
+      R"([{"op":"test","path":"/a/b","value":1},{"op":"add","path":"/a/c/1","value":9},{"op":"add","path":"/a/c/-","value":4},
     {"op":"remove","path":"/a/c/0"},{"op":"replace","path":"/x~0y~1z","value":7},{"op":"copy","from":"/a/b","path":"/d"},{"op":"move","from":"/a/b","path":"/e"}])");
   auto out = jsonPatch(object, patch);
   ASSERT_TRUE(out) << out.error().message;
@@ -41,15 +42,21 @@ TEST(JsonPatch, RefusesMissingPathsAsInvalid) {
 }
 
 TEST(StrategicMerge, MergesListsByKeyAndKeepsTheRest) {
-  const Json out = strategic(podSpec(R"([{"name":"a","image":"x:1","env":[{"name":"K","value":"1"}]},{"name":"b","image":"y"}])"),
-                             podSpec(R"([{"name":"a","image":"x:2","env":[{"name":"L","value":"2"}]}])"));
-  EXPECT_EQ(out, podSpec(R"([{"name":"a","image":"x:2","env":[{"name":"K","value":"1"},{"name":"L","value":"2"}]},{"name":"b","image":"y"}])"));
+  const Json out =
+      strategic(podSpec(R"([{"name":"a","image":"x:1","env":[{"name":"K","value":"1"}]},{"name":"b","image":"y"}])"),
+                podSpec(R"([{"name":"a","image":"x:2","env":[{"name":"L","value":"2"}]}])"));
+  EXPECT_EQ(
+      out,
+      podSpec(
+          R"([{"name":"a","image":"x:2","env":[{"name":"K","value":"1"},{"name":"L","value":"2"}]},{"name":"b","image":"y"}])"));
 }
 
 TEST(StrategicMerge, FollowsDirectives) {
   const Json live = podSpec(R"([{"name":"a","image":"x"},{"name":"b","image":"y"},{"name":"c","image":"z"}])");
-  EXPECT_EQ(strategic(live, podSpec(R"([{"name":"b","$patch":"delete"}])")), podSpec(R"([{"name":"a","image":"x"},{"name":"c","image":"z"}])"));
-  EXPECT_EQ(strategic(live, podSpec(R"([{"$patch":"replace"},{"name":"d","image":"w"}])")), podSpec(R"([{"name":"d","image":"w"}])"));
+  EXPECT_EQ(strategic(live, podSpec(R"([{"name":"b","$patch":"delete"}])")),
+            podSpec(R"([{"name":"a","image":"x"},{"name":"c","image":"z"}])"));
+  EXPECT_EQ(strategic(live, podSpec(R"([{"$patch":"replace"},{"name":"d","image":"w"}])")),
+            podSpec(R"([{"name":"d","image":"w"}])"));
   Json order = podSpec(R"([{"name":"d","image":"w"}])");
   order["spec"]["template"]["spec"]["$setElementOrder/containers"] = json(R"([{"name":"d"},{"name":"c"},{"name":"a"}])");
   const Json sorted = strategic(live, order);
@@ -59,9 +66,11 @@ TEST(StrategicMerge, FollowsDirectives) {
   const Json strategy = strategic(json(R"({"spec":{"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":1}}}})"),
                                   json(R"({"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"}}})"));
   EXPECT_EQ(strategy, json(R"({"spec":{"strategy":{"type":"Recreate"}}})"));
-  const Json finalizers = strategic(json(R"({"metadata":{"finalizers":["a/a","b/b"]}})"), json(R"({"metadata":{"$deleteFromPrimitiveList/finalizers":["a/a"]}})"));
+  const Json finalizers = strategic(json(R"({"metadata":{"finalizers":["a/a","b/b"]}})"),
+                                    json(R"({"metadata":{"$deleteFromPrimitiveList/finalizers":["a/a"]}})"));
   EXPECT_EQ(finalizers, json(R"({"metadata":{"finalizers":["b/b"]}})"));
-  EXPECT_EQ(strategic(json(R"({"spec":{"replicas":2,"paused":true}})"), json(R"({"spec":{"paused":null}})")), json(R"({"spec":{"replicas":2}})"));
+  EXPECT_EQ(strategic(json(R"({"spec":{"replicas":2,"paused":true}})"), json(R"({"spec":{"paused":null}})")),
+            json(R"({"spec":{"replicas":2}})"));
 }
 
 TEST(StrategicMerge, RefusesItemsWithoutTheirKey) {
@@ -118,7 +127,9 @@ TEST(ServerSideApply, MergesContainersByNameAndKeepsDefaults) {
   body["metadata"] = {{"name", "web"}};
   Json live = mustApply(deployments(), nullptr, body, manager("kubectl"));
   const Json& fields = live["metadata"]["managedFields"][0]["fieldsV1"];
-  EXPECT_EQ(fields, json(R"J({"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{},
+  EXPECT_EQ(
+      fields,
+      json(R"J({"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"c\"}":{".":{},"f:image":{},"f:name":{},
     "f:ports":{"k:{\"containerPort\":80,\"protocol\":\"TCP\"}":{".":{},"f:containerPort":{}}}}}}}}})J"));
   catalog().applyDefaults(deployments(), live);
   body["spec"]["template"]["spec"]["containers"][0]["image"] = "x:2";
@@ -134,12 +145,16 @@ TEST(ServerSideApply, MergesContainersByNameAndKeepsDefaults) {
 }
 
 TEST(TrackUpdate, OwnsWhatItChangesAndTakesItFromOthers) {
-  Json created = trackUpdate(catalog(), configMaps(), nullptr, [] {
-    Json cm = configMap(R"({"k":"v1"})");
-    cm["metadata"]["labels"] = {{"a", "b"}};
-    return cm;
-  }(), manager("kubectl-replace"));
-  EXPECT_EQ(created["metadata"]["managedFields"][0]["fieldsV1"], json(R"({"f:data":{".":{},"f:k":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}})"));
+  Json created = trackUpdate(
+      catalog(), configMaps(), nullptr,
+      [] {
+        Json cm = configMap(R"({"k":"v1"})");
+        cm["metadata"]["labels"] = {{"a", "b"}};
+        return cm;
+      }(),
+      manager("kubectl-replace"));
+  EXPECT_EQ(created["metadata"]["managedFields"][0]["fieldsV1"],
+            json(R"({"f:data":{".":{},"f:k":{}},"f:metadata":{"f:labels":{".":{},"f:a":{}}}})"));
   Json next = created;
   next["data"]["k"] = "v2";
   const Json updated = trackUpdate(catalog(), configMaps(), created, next, manager("editor"));
@@ -148,11 +163,26 @@ TEST(TrackUpdate, OwnsWhatItChangesAndTakesItFromOthers) {
   EXPECT_EQ(updated["metadata"]["managedFields"][0]["fieldsV1"], json(R"({"f:data":{"f:k":{}}})"));
   auto conflict = applyServerSide(catalog(), configMaps(), updated, configMap(R"({"k":"v3"})"), manager("applier"));
   ASSERT_TRUE(conflict);
-  EXPECT_EQ(conflictError(conflict->conflicts).message, "Apply failed with 1 conflict: conflict with \"editor\" using v1: .data.k");
+  EXPECT_EQ(conflictError(conflict->conflicts).message,
+            "Apply failed with 1 conflict: conflict with \"editor\" using v1: .data.k");
+}
+
+TEST(TrackUpdate, ForgetsFieldsThatAreGone) {
+  const Json live = mustApply(configMaps(), nullptr, configMap(R"({"a":"1"})"), manager("kubectl"));
+  const Json emptied = trackUpdate(
+      catalog(), configMaps(), live,
+      [&] {
+        Json next = live;
+        next["data"] = Json::object();
+        return next;
+      }(),
+      manager("editor"));
+  for (const Json& entry : emptied["metadata"]["managedFields"]) EXPECT_FALSE(entry["fieldsV1"].contains("f:data")) << entry;
 }
 
 TEST(TrackUpdate, LeavesManagedFieldsAloneWhenOnlyTheyChange) {
-  const Json live = trackUpdate(catalog(), configMaps(), nullptr, configMap(R"({"k":"v1"})"), manager("kubectl-client-side-apply"));
+  const Json live =
+      trackUpdate(catalog(), configMaps(), nullptr, configMap(R"({"k":"v1"})"), manager("kubectl-client-side-apply"));
   Json next = live;
   next["metadata"]["managedFields"][0]["manager"] = "kubectl";
   next["metadata"]["managedFields"][0]["operation"] = "Apply";

@@ -28,7 +28,8 @@ class StrategicMerge {
     const std::string directive = textAt(patch, kDirective);
     if (directive == "replace") return stripped(patch);
     if (directive == "delete") return Json::object();
-    if (!directive.empty() && directive != "merge") return bad(fmt::format("unknown $patch directive '{}'; use replace, merge or delete", directive));
+    if (!directive.empty() && directive != "merge")
+      return bad(fmt::format("unknown $patch directive '{}'; use replace, merge or delete", directive));
     SLIP_CHECK(retain(live, patch));
     for (const auto& [key, value] : patch.items()) {
       if (isDirective(key)) continue;
@@ -48,8 +49,10 @@ class StrategicMerge {
     if (keep.is_null()) return {};
     if (!keep.is_array()) return bad("$retainKeys must be a list of field names");
     for (auto it = live.begin(); it != live.end();) {
-      if (std::find(keep.begin(), keep.end(), Json(it.key())) == keep.end()) it = live.erase(it);
-      else ++it;
+      if (std::find(keep.begin(), keep.end(), Json(it.key())) == keep.end())
+        it = live.erase(it);
+      else
+        ++it;
     }
     return {};
   }
@@ -84,7 +87,8 @@ class StrategicMerge {
     if (patch.is_object() && live.is_object() && !replaces(node)) return object(node, live, patch);
     if (patch.is_array() && merges(node)) {
       const Json base = live.is_array() ? live : Json::array();
-      return node->mergeKey == 0 ? primitives(base, patch) : items(*node, base, patch, at(siblings, std::string(kOrder) + key));
+      return node->mergeKey == 0 ? primitives(base, patch)
+                                 : items(*node, base, patch, at(siblings, std::string(kOrder) + key));
     }
     return stripped(patch);
   }

@@ -45,8 +45,10 @@ struct Remover {
     if (before.member && !now.member && now.children.empty() && others.empty()) return true;
     if (before.children.empty()) return false;
     const bool wasEmpty = value.empty();
-    if (value.is_object()) members(node, value, before, now, others);
-    else if (value.is_array() && isGranularList(node)) items(*node, value, before, now, others);
+    if (value.is_object())
+      members(node, value, before, now, others);
+    else if (value.is_array() && isGranularList(node))
+      items(*node, value, before, now, others);
     return !wasEmpty && value.empty() && !others.member && !now.member;
   }
 
@@ -66,7 +68,8 @@ struct Remover {
     for (Json& item : value) {
       const std::string step = listStep(table, node, item);
       const FieldSet* inner = before.child(step);
-      if (inner == nullptr || !clean(table.items(node), item, *inner, childOf(now, step), childOf(others, step))) kept.push_back(std::move(item));
+      if (inner == nullptr || !clean(table.items(node), item, *inner, childOf(now, step), childOf(others, step)))
+        kept.push_back(std::move(item));
     }
     value = std::move(kept);
   }
@@ -81,8 +84,10 @@ Json overlay(const NodeTable& table, const Node* node, const Json& live, const J
       if (value.is_null()) continue;
       const Node* child = node == nullptr ? nullptr : table.member(*node, key);
       auto it = out.find(key);
-      if (it == out.end()) out[key] = value;
-      else *it = overlay(table, child, *it, value);
+      if (it == out.end())
+        out[key] = value;
+      else
+        *it = overlay(table, child, *it, value);
     }
     return out;
   }
@@ -90,7 +95,8 @@ Json overlay(const NodeTable& table, const Node* node, const Json& live, const J
   return applied;
 }
 
-void removeDropped(const NodeTable& table, const Node* node, Json& value, const FieldSet& before, const FieldSet& now, const FieldSet& others) {
+void removeDropped(const NodeTable& table, const Node* node, Json& value, const FieldSet& before, const FieldSet& now,
+                   const FieldSet& others) {
   Remover{table}.clean(node, value, before, now, others);
 }
 

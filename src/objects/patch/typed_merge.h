@@ -10,6 +10,7 @@ namespace slipway::patch {
 Json overlay(const schema::NodeTable& table, const schema::Node* node, const Json& live, const Json& applied);
 
 // Takes out of `value` what `before` has and `now` has not, unless `others` own it or something inside.
-void removeDropped(const schema::NodeTable& table, const schema::Node* node, Json& value, const FieldSet& before, const FieldSet& now, const FieldSet& others);
+void removeDropped(const schema::NodeTable& table, const schema::Node* node, Json& value, const FieldSet& before,
+                   const FieldSet& now, const FieldSet& others);
 
 }  // namespace slipway::patch

@@ -19,8 +19,8 @@ std::vector<BlobMember> readDirectory() {
   const Json directory = Json::parse(blob.substr(sizeof size, size));  // made by our own build
   std::vector<BlobMember> members;
   for (const auto& [name, entry] : directory.items()) {
-    members.push_back({name, body.substr(entry[0].get<std::size_t>(), entry[1].get<std::size_t>()), entry[2].get<std::size_t>(),
-                       entry[3].get<std::string>()});
+    members.push_back({name, body.substr(entry[0].get<std::size_t>(), entry[1].get<std::size_t>()),
+                       entry[2].get<std::size_t>(), entry[3].get<std::string>()});
   }
   return members;
 }
@@ -34,7 +34,8 @@ const std::vector<BlobMember>& blobMembers() {
 
 const BlobMember* blobMember(std::string_view name) {
   const auto& members = blobMembers();
-  auto it = std::lower_bound(members.begin(), members.end(), name, [](const BlobMember& m, std::string_view n) { return m.name < n; });
+  auto it = std::lower_bound(members.begin(), members.end(), name,
+                             [](const BlobMember& m, std::string_view n) { return m.name < n; });
   return it != members.end() && it->name == name ? &*it : nullptr;
 }
 

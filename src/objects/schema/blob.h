@@ -1,5 +1,5 @@
-// Blob: the schema data that tools/schemagen.py made, as it lies in the binary. Reading a member unpacks it; nothing is kept.
-// Thread-safe.
+// Blob: the schema data that tools/schemagen.py made, as it lies in the binary. Reading a member unpacks it; nothing is
+// kept. Thread-safe.
 //
 //   Result<std::string> doc = schema::blobText("openapi/v3/api/v1");
 #pragma once
@@ -15,7 +15,7 @@ struct BlobMember {
   std::string name;         // "structure", "openapi/v3/apis/apps/v1"
   std::string_view packed;  // one gzip member, inside the binary
   std::size_t rawSize = 0;
-  std::string hash;         // of the unpacked content: upper-case hex, 32 digits
+  std::string hash;  // of the unpacked content: upper-case hex, 32 digits
 };
 
 // All members, sorted by name.

@@ -14,7 +14,9 @@ namespace {
 using schema::Findings;
 using schema::NodeTable;
 
-std::vector<std::string> texts(const Json& list) { return list.is_array() ? list.get<std::vector<std::string>>() : std::vector<std::string>{}; }
+std::vector<std::string> texts(const Json& list) {
+  return list.is_array() ? list.get<std::vector<std::string>>() : std::vector<std::string>{};
+}
 
 Column columnOf(const Json& c) {
   const std::string type = textAt(c, "type");

@@ -23,8 +23,8 @@ class NodeTable;
 
 struct Column {
   std::string name, type, format, description;
-  int priority = 0;                 // > 0: only with -o wide
-  std::string jsonPath;             // for kinds of ours; built-in kinds compute their cells in objects/table
+  int priority = 0;      // > 0: only with -o wide
+  std::string jsonPath;  // for kinds of ours; built-in kinds compute their cells in objects/table
 };
 
 struct Resource {
@@ -33,10 +33,10 @@ struct Resource {
   bool namespaced = true;
   bool hasStatus = false;
   bool hasScale = false;
-  bool custom = false;              // behaves like a CustomResource: no strategic merge (415), PUT needs resourceVersion
-  std::string storedAs;             // apiVersion of the version that is stored, "" for this one: see convert.h
-  std::vector<Column> columns;      // of kinds of ours; objects/table knows those of Kubernetes' own
-  std::uint32_t schema = 0;         // root of its schema in Catalog::nodes()
+  bool custom = false;          // behaves like a CustomResource: no strategic merge (415), PUT needs resourceVersion
+  std::string storedAs;         // apiVersion of the version that is stored, "" for this one: see convert.h
+  std::vector<Column> columns;  // of kinds of ours; objects/table knows those of Kubernetes' own
+  std::uint32_t schema = 0;     // root of its schema in Catalog::nodes()
   std::string apiVersion() const { return group.empty() ? version : group + "/" + version; }
   // "inferenceservices.serving.kserve.io", or "pods" for core: how messages name it.
   std::string qualified() const { return group.empty() ? plural : plural + "." + group; }
@@ -44,9 +44,9 @@ struct Resource {
 
 // One cause of a 422, as metav1.StatusCause.
 struct FieldError {
-  std::string reason;               // FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueTypeInvalid …
-  std::string field;                // "spec.replicas", "spec.containers[0].name"
-  std::string message;              // as kube-apiserver words it, without the field in front
+  std::string reason;   // FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueTypeInvalid …
+  std::string field;    // "spec.replicas", "spec.containers[0].name"
+  std::string message;  // as kube-apiserver words it, without the field in front
 };
 
 class Catalog {
@@ -64,9 +64,9 @@ class Catalog {
   virtual std::vector<std::string> prune(const Resource& resource, Json& object) const = 0;
   // Fills the schema's defaults (for built-in kinds: those that kube-apiserver fills, e.g. a container's imagePullPolicy).
   virtual void applyDefaults(const Resource& resource, Json& object) const = 0;
-  // Types, required fields, enums, patterns, bounds, names and labels. Empty: valid. Wrong JSON types are reported alone, with
-  // reason FieldValueTypeInvalid: for Kubernetes' own kinds the message is then kube-apiserver's decoding error ("json: cannot
-  // unmarshal string into Go struct field …"), which it answers with 400, not 422.
+  // Types, required fields, enums, patterns, bounds, names and labels. Empty: valid. Wrong JSON types are reported alone,
+  // with reason FieldValueTypeInvalid: for Kubernetes' own kinds the message is then kube-apiserver's decoding error ("json:
+  // cannot unmarshal string into Go struct field …"), which it answers with 400, not 422.
   virtual std::vector<FieldError> validate(const Resource& resource, const Json& object) const = 0;
   // What must not change once it is stored (a Deployment's selector, a Service's clusterIP …). Empty: the change is allowed.
   virtual std::vector<FieldError> validateUpdate(const Resource& resource, const Json& before, const Json& after) const = 0;

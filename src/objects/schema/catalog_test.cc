@@ -38,7 +38,9 @@ TEST(Catalog, ServesTheKindsOfTheIssueInDiscoveryOrder) {
   EXPECT_FALSE(kindOf("v1", "Pod").custom);
   EXPECT_EQ(kindOf("autoscaling/v1", "HorizontalPodAutoscaler").storedAs, "autoscaling/v2");
   const auto position = [&](const char* version) {
-    return std::find_if(all.begin(), all.end(), [&](const Resource& r) { return r.apiVersion() == version && r.plural == "horizontalpodautoscalers"; });
+    return std::find_if(all.begin(), all.end(), [&](const Resource& r) {
+      return r.apiVersion() == version && r.plural == "horizontalpodautoscalers";
+    });
   };
   EXPECT_LT(position("autoscaling/v2"), position("autoscaling/v1"));
 }
@@ -59,7 +61,8 @@ TEST(Catalog, FillsTheDefaultsOfKubeApiserver) {
   catalog()->applyDefaults(kindOf("apps/v1", "Deployment"), d);
   const Json& spec = d["spec"];
   EXPECT_EQ(spec["replicas"], 1);
-  EXPECT_EQ(spec["strategy"], Json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})"));
+  EXPECT_EQ(spec["strategy"],
+            Json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})"));
   const Json& pod = spec["template"]["spec"];
   EXPECT_EQ(pod["restartPolicy"], "Always");
   EXPECT_EQ(pod["securityContext"], Json::object());
@@ -84,15 +87,18 @@ TEST(Catalog, LeavesPodsInsideOurKindsAsTheyWereWritten) {
 TEST(Catalog, RefusesInTheWordsOfKubeApiserver) {
   Json d = deployment();
   d["spec"]["replicas"] = -2;
-  EXPECT_EQ(causes(kindOf("apps/v1", "Deployment"), d), "spec.replicas: Invalid value: -2: must be greater than or equal to 0\n");
+  EXPECT_EQ(causes(kindOf("apps/v1", "Deployment"), d),
+            "spec.replicas: Invalid value: -2: must be greater than or equal to 0\n");
   Json cm = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "CM_1"}}}};
   EXPECT_EQ(causes(kindOf("v1", "ConfigMap"), cm),
-            "metadata.name: Invalid value: \"CM_1\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+            "metadata.name: Invalid value: \"CM_1\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "
+            "characters, '-' or '.', "
             "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
             "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')\n");
   Json isvc = Json::parse(R"({"metadata":{"name":"iris"},"spec":{"predictor":{"scaleMetric":"bogus"}}})");
   EXPECT_EQ(causes(kindOf("serving.kserve.io/v1beta1", "InferenceService"), isvc),
-            "spec.predictor.scaleMetric: Unsupported value: \"bogus\": supported values: \"cpu\", \"memory\", \"concurrency\", \"rps\"\n");
+            "spec.predictor.scaleMetric: Unsupported value: \"bogus\": supported values: \"cpu\", \"memory\", "
+            "\"concurrency\", \"rps\"\n");
   Json none = Json::parse(R"({"metadata":{"name":"iris"},"spec":{}})");
   EXPECT_EQ(causes(kindOf("serving.kserve.io/v1beta1", "InferenceService"), none), "spec.predictor: Required value\n");
 }
@@ -101,11 +107,13 @@ TEST(Catalog, ReportsWrongTypesAloneAndAsTheDecoderDoes) {
   Json d = deployment();
   d["spec"]["replicas"] = "two";
   d["metadata"]["name"] = "BAD NAME";
-  EXPECT_EQ(causes(kindOf("apps/v1", "Deployment"), d),
-            "spec.replicas: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32\n");
+  EXPECT_EQ(
+      causes(kindOf("apps/v1", "Deployment"), d),
+      "spec.replicas: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32\n");
   Json isvc = Json::parse(R"({"metadata":{"name":"iris"},"spec":{"predictor":{"minReplicas":"x"}}})");
   EXPECT_EQ(causes(kindOf("serving.kserve.io/v1beta1", "InferenceService"), isvc),
-            "spec.predictor.minReplicas: Invalid value: \"string\": spec.predictor.minReplicas in body must be of type integer: \"string\"\n");
+            "spec.predictor.minReplicas: Invalid value: \"string\": spec.predictor.minReplicas in body must be of type "
+            "integer: \"string\"\n");
 }
 
 TEST(Catalog, ChecksPodsLikeKubernetes) {
@@ -115,12 +123,14 @@ TEST(Catalog, ChecksPodsLikeKubernetes) {
   pod["containers"][0]["volumeMounts"] = {{{"name", "nope"}, {"mountPath", "/x"}}};
   pod["containers"][0]["ports"][0]["containerPort"] = 70000;
   d["spec"]["template"]["metadata"]["labels"]["app"] = "other";
-  EXPECT_EQ(causes(kindOf("apps/v1", "Deployment"), d),
-            "spec.template.metadata.labels: Invalid value: {\"app\":\"other\"}: `selector` does not match template `labels`\n"
-            "spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive\n"
-            "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"nope\"\n"
-            "spec.template.spec.containers[1].name: Duplicate value: \"c\"\n"
-            "spec.template.spec.containers[1].image: Required value\n");
+  EXPECT_EQ(
+      causes(kindOf("apps/v1", "Deployment"), d),
+      "spec.template.metadata.labels: Invalid value: {\"app\":\"other\"}: `selector` does not match template `labels`\n"
+      "spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, "
+      "inclusive\n"
+      "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"nope\"\n"
+      "spec.template.spec.containers[1].name: Duplicate value: \"c\"\n"
+      "spec.template.spec.containers[1].image: Required value\n");
 }
 
 TEST(Catalog, HoldsWhatMustNotChange) {

@@ -17,7 +17,8 @@ void rename(Json& object, const char* from, const char* to) {
 }
 
 bool isCpuUtilization(const Json& metric, const char* values) {
-  return textAt(metric, "type") == "Resource" && textAt(at(metric, "resource"), "name") == "cpu" && !at(metric, "resource", values, "averageUtilization").is_null();
+  return textAt(metric, "type") == "Resource" && textAt(at(metric, "resource"), "name") == "cpu" &&
+         !at(metric, "resource", values, "averageUtilization").is_null();
 }
 
 Json cpuMetric(const char* values, const Json& percent) {
@@ -46,8 +47,10 @@ Json takeCpu(Json& holder, const char* list, const char* values) {
   Json rest = Json::array();
   Json percent;
   for (const Json& metric : at(holder, list)) {
-    if (percent.is_null() && isCpuUtilization(metric, values)) percent = at(metric, "resource", values, "averageUtilization");
-    else rest.push_back(metric);
+    if (percent.is_null() && isCpuUtilization(metric, values))
+      percent = at(metric, "resource", values, "averageUtilization");
+    else
+      rest.push_back(metric);
   }
   holder.erase(list);
   holder["rest"] = std::move(rest);
@@ -78,7 +81,8 @@ void scalerToV1(Json& object) {
 
 void joinCpu(Json& holder, const char* percentName, const char* list, const char* values, const Json& rest) {
   Json metrics = rest.is_array() ? rest : Json::array();
-  if (const Json percent = at(holder, percentName); !percent.is_null()) metrics.insert(metrics.begin(), cpuMetric(values, percent));
+  if (const Json percent = at(holder, percentName); !percent.is_null())
+    metrics.insert(metrics.begin(), cpuMetric(values, percent));
   holder.erase(percentName);
   if (!metrics.empty()) holder[list] = std::move(metrics);
 }
@@ -100,8 +104,13 @@ void scalerToV2(Json& object) {
 
 constexpr std::pair<const char*, const char*> kEventFields[] = {
     // core/v1, events.k8s.io/v1
-    {"involvedObject", "regarding"},      {"message", "note"},   {"source", "deprecatedSource"}, {"firstTimestamp", "deprecatedFirstTimestamp"},
-    {"lastTimestamp", "deprecatedLastTimestamp"}, {"count", "deprecatedCount"}, {"reportingComponent", "reportingController"}};
+    {"involvedObject", "regarding"},
+    {"message", "note"},
+    {"source", "deprecatedSource"},
+    {"firstTimestamp", "deprecatedFirstTimestamp"},
+    {"lastTimestamp", "deprecatedLastTimestamp"},
+    {"count", "deprecatedCount"},
+    {"reportingComponent", "reportingController"}};
 
 }  // namespace
 
@@ -110,12 +119,16 @@ Json convertObject(Json object, std::string_view apiVersion) {
   if (from == apiVersion || !object.is_object()) return object;
   const std::string kind = textAt(object, "kind");
   if (kind == "HorizontalPodAutoscaler") {
-    if (apiVersion == "autoscaling/v1") scalerToV1(object);
-    else if (from == "autoscaling/v1") scalerToV2(object);
+    if (apiVersion == "autoscaling/v1")
+      scalerToV1(object);
+    else if (from == "autoscaling/v1")
+      scalerToV2(object);
   } else if (kind == "Event") {
     for (const auto& [core, events] : kEventFields) {
-      if (apiVersion == "v1") rename(object, events, core);
-      else rename(object, core, events);
+      if (apiVersion == "v1")
+        rename(object, events, core);
+      else
+        rename(object, core, events);
     }
   }
   object["apiVersion"] = apiVersion;

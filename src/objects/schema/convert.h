@@ -1,5 +1,5 @@
-// Conversion between versions of one kind: objects are stored in one version (Resource::storedAs of the others) and answered in
-// the version that was asked for. Nothing is lost on the way there and back. Pure, thread-safe.
+// Conversion between versions of one kind: objects are stored in one version (Resource::storedAs of the others) and answered
+// in the version that was asked for. Nothing is lost on the way there and back. Pure, thread-safe.
 //
 //   Json stored = convertObject(std::move(body), "autoscaling/v2");
 #pragma once

@@ -30,9 +30,13 @@ TEST(Convert, TakesWhatOldKubectlAutoscaleSends) {
 }
 
 TEST(Convert, RenamesTheFieldsOfEvents) {
-  const Json core = Json::parse(R"({"apiVersion":"v1","kind":"Event","metadata":{"name":"e"},"involvedObject":{"kind":"Pod"},"message":"m","count":2,"reportingComponent":"c"})");
+  const Json core = Json::parse(
+      R"({"apiVersion":"v1","kind":"Event","metadata":{"name":"e"},"involvedObject":{"kind":"Pod"},"message":"m","count":2,"reportingComponent":"c"})");
   const Json events = convertObject(core, "events.k8s.io/v1");
-  EXPECT_EQ(events, Json::parse(R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"regarding":{"kind":"Pod"},"note":"m","deprecatedCount":2,"reportingController":"c"})"));
+  EXPECT_EQ(
+      events,
+      Json::parse(
+          R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"regarding":{"kind":"Pod"},"note":"m","deprecatedCount":2,"reportingController":"c"})"));
   EXPECT_EQ(convertObject(events, "v1"), core);
 }
 

@@ -19,7 +19,8 @@ void Findings::invalid(std::string field, const Json& value, const std::string& 
 void Findings::notSupported(std::string field, const Json& value, const std::vector<std::string_view>& supported) {
   std::string names;
   for (const auto s : supported) names += (names.empty() ? "" : ", ") + quotedValue(std::string(s));
-  add("FieldValueNotSupported", std::move(field), "Unsupported value: " + quotedValue(value) + (names.empty() ? "" : ": supported values: " + names));
+  add("FieldValueNotSupported", std::move(field),
+      "Unsupported value: " + quotedValue(value) + (names.empty() ? "" : ": supported values: " + names));
 }
 
 void Findings::duplicate(std::string field, const Json& value) {

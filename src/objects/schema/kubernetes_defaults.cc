@@ -105,7 +105,8 @@ void serviceSpec(Json& spec) {
   if (type != "ExternalName") setDefault(spec, "internalTrafficPolicy", "Cluster");
   if (type == "NodePort" || type == "LoadBalancer") setDefault(spec, "externalTrafficPolicy", "Cluster");
   if (type == "LoadBalancer") setDefault(spec, "allocateLoadBalancerNodePorts", true);
-  if (textAt(spec, "sessionAffinity") == "ClientIP") setDefault(spec, "sessionAffinityConfig", {{"clientIP", {{"timeoutSeconds", 10800}}}});
+  if (textAt(spec, "sessionAffinity") == "ClientIP")
+    setDefault(spec, "sessionAffinityConfig", {{"clientIP", {{"timeoutSeconds", 10800}}}});
 }
 
 void secret(Json& object) {
@@ -130,7 +131,8 @@ void networkPolicy(Json& spec) {
 
 void scalerSpec(Json& spec) {
   if (at(spec, "metrics").empty()) {
-    spec["metrics"] = {{{"type", "Resource"}, {"resource", {{"name", "cpu"}, {"target", {{"type", "Utilization"}, {"averageUtilization", 80}}}}}}};
+    spec["metrics"] = {{{"type", "Resource"},
+                        {"resource", {{"name", "cpu"}, {"target", {{"type", "Utilization"}, {"averageUtilization", 80}}}}}}};
   }
   auto behavior = spec.find("behavior");
   if (behavior == spec.end() || !behavior->is_object()) return;

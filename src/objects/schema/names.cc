@@ -39,7 +39,8 @@ std::string tooLong(std::size_t limit) { return fmt::format("must be no more tha
 std::string subdomain(std::string_view value) {
   if (value.size() > 253) return tooLong(253);
   if (isSubdomain(value)) return "";
-  return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
+  return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+         "end "
          "with an alphanumeric character (e.g. 'example.com'" +
          std::string(kRegex) + R"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'))";
 }
@@ -47,7 +48,8 @@ std::string subdomain(std::string_view value) {
 std::string label(std::string_view value) {
   if (value.size() > 63) return tooLong(63);
   if (isLabel(value)) return "";
-  return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
+  return "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+         "an "
          "alphanumeric character (e.g. 'my-name',  or '123-abc'" +
          std::string(kRegex) + "[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 }
@@ -55,7 +57,8 @@ std::string label(std::string_view value) {
 std::string label1035(std::string_view value) {
   if (value.size() > 63) return tooLong(63);
   if (isLabel(value) && lower(value.front())) return "";
-  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
+  return "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+         "and end "
          "with an alphanumeric character (e.g. 'my-name',  or 'abc-123'" +
          std::string(kRegex) + "[a-z]([-a-z0-9]*[a-z0-9])?')";
 }
@@ -80,7 +83,8 @@ std::string qualified(std::string_view value) {
   if (isWord(name)) return "";
   const bool twice = name.find('/') != std::string_view::npos;
   return std::string(twice ? "a qualified name " : "name part ") +
-         "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. "
+         "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+         "(e.g. "
          "'MyName',  or 'my.name',  or '123-abc'" +
          std::string(kRegex) + "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')" +
          (twice ? " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')" : "");
@@ -89,7 +93,8 @@ std::string qualified(std::string_view value) {
 std::string labelValue(std::string_view value) {
   if (value.size() > 63) return tooLong(63);
   if (value.empty() || isWord(value)) return "";
-  return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+  return "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
+         "end "
          "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345'" +
          std::string(kRegex) + "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 }
@@ -112,11 +117,16 @@ std::string environment(std::string_view value) {
 std::string configKey(std::string_view value) {
   if (value.size() > 253) return tooLong(253);
   if (value == "." || value == "..") return fmt::format("must not be '{}'", value);
-  if (!value.empty() && std::all_of(value.begin(), value.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; })) return "";
-  return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name'" +
+  if (!value.empty() &&
+      std::all_of(value.begin(), value.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; }))
+    return "";
+  return "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+         "'key-name'" +
          std::string(kRegex) + "[-._a-zA-Z0-9]+')";
 }
 
-std::string portNumber(std::int64_t value) { return value >= 1 && value <= 65535 ? "" : "must be between 1 and 65535, inclusive"; }
+std::string portNumber(std::int64_t value) {
+  return value >= 1 && value <= 65535 ? "" : "must be between 1 and 65535, inclusive";
+}
 
 }  // namespace slipway::names

@@ -20,7 +20,8 @@ Result<NodeTable> NodeTable::read(std::string_view bytes) {
   if (bytes.size() < sizeof head) return fail(Code::Internal, "the schema table is cut short");
   std::memcpy(head.data(), bytes.data(), sizeof head);
   bytes.remove_prefix(sizeof head);
-  const std::size_t want = head[0] * sizeof(Node) + head[1] * sizeof(Property) + (head[2] + head[3] + 1) * sizeof(std::uint32_t) + head[4];
+  const std::size_t want =
+      head[0] * sizeof(Node) + head[1] * sizeof(Property) + (head[2] + head[3] + 1) * sizeof(std::uint32_t) + head[4];
   if (bytes.size() != want) return fail(Code::Internal, "the schema table does not fit this binary");
   NodeTable table;
   table.nodes_ = take<Node>(bytes, head[0]);
@@ -39,7 +40,8 @@ Result<NodeTable> NodeTable::read(std::string_view bytes) {
 
 const Property* NodeTable::property(const Node& node, std::string_view name) const {
   const auto all = properties(node);
-  auto it = std::lower_bound(all.begin(), all.end(), name, [this](const Property& p, std::string_view n) { return text(p.name) < n; });
+  auto it = std::lower_bound(all.begin(), all.end(), name,
+                             [this](const Property& p, std::string_view n) { return text(p.name) < n; });
   return it != all.end() && text(it->name) == name ? &*it : nullptr;
 }
 

@@ -33,7 +33,7 @@ struct Node {
   std::uint32_t enumBegin, enumCount, pattern;
   ListType listType;
   std::uint32_t keysBegin, keysCount, mergeKey, mergeStrategy, minimum, maximum, minLength, maxLength, minItems;
-  std::uint32_t name;               // definition it comes from, "" for one written in place
+  std::uint32_t name;  // definition it comes from, "" for one written in place
   std::uint32_t reserved;
   bool preservesUnknown() const { return (flags & kPreserveUnknown) != 0; }
 };

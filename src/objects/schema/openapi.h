@@ -1,5 +1,6 @@
-// The OpenAPI documents of everything the API serves, as kubectl reads them. They are made at build time (tools/schemagen.py)
-// and lie gzipped in the binary: answer clients that accept gzip with `packed` as it is, others with gunzip(). Thread-safe.
+// The OpenAPI documents of everything the API serves, as kubectl reads them. They are made at build time
+// (tools/schemagen.py) and lie gzipped in the binary: answer clients that accept gzip with `packed` as it is, others with
+// gunzip(). Thread-safe.
 //
 //   auto doc = openApiDocument("apis/apps/v1");   // GET /openapi/v3/apis/apps/v1
 #pragma once

@@ -73,7 +73,9 @@ TEST(OpenApi, ReferencesResolve) {
 TEST(OpenApi, V2IsAProtobufDocumentWithDefinitions) {
   auto text = openApiV2().text();
   ASSERT_TRUE(text);
-  EXPECT_TRUE(text->starts_with("\x0a\x03" "2.0"));  // swagger = 1
+  EXPECT_TRUE(
+      text->starts_with("\x0a\x03"
+                        "2.0"));  // swagger = 1
   EXPECT_NE(text->find("io.k8s.api.core.v1.PodSpec"), std::string::npos);
   EXPECT_NE(text->find("#/definitions/io.kserve.serving.v1beta1.PredictorSpec"), std::string::npos);
 }

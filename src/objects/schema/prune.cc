@@ -62,7 +62,8 @@ struct Filler {
       if (p.defaultText == kNone || (p.origin != 0 && !kubernetes)) continue;
       const std::string name(table.text(p.name));
       auto it = value.find(name);
-      if (it == value.end() || (it->is_null() && (table.node(p.node).flags & kNullable) == 0)) value[name] = table.defaultOf(p);
+      if (it == value.end() || (it->is_null() && (table.node(p.node).flags & kNullable) == 0))
+        value[name] = table.defaultOf(p);
     }
     if (kubernetes && node.name != 0) kubernetesDefaults(table.text(node.name), value);
   }

@@ -1,5 +1,5 @@
-// Compares the schemas with what the real kube-apiserver and KServe stored. The recordings and the guide's manifests lie in the
-// folder that SLIPWAY_SHARED names; without it these tests are skipped.
+// Compares the schemas with what the real kube-apiserver and KServe stored. The recordings and the guide's manifests lie in
+// the folder that SLIPWAY_SHARED names; without it these tests are skipped.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -44,7 +44,9 @@ class Recordings : public testing::Test {
 };
 
 // Recorded names, times and addresses are masked as <rs>, <time>: what complains about those is no fault.
-bool masked(const FieldError& e) { return e.message.find('<') != std::string::npos && e.message.find('>') != std::string::npos; }
+bool masked(const FieldError& e) {
+  return e.message.find('<') != std::string::npos && e.message.find('>') != std::string::npos;
+}
 
 TEST_F(Recordings, EveryManifestOfTheGuideIsAccepted) {
   int seen = 0;
@@ -66,7 +68,8 @@ TEST_F(Recordings, EveryManifestOfTheGuideIsAccepted) {
 TEST_F(Recordings, WhatWasStoredIsCompleteAndValidHereToo) {
   int seen = 0;
   for (const fs::path& path : yamlFiles(shared_ / "golden")) {
-    const bool stored = path.filename().string().starts_with("stored") || path.parent_path().filename().string().starts_with("children");
+    const bool stored =
+        path.filename().string().starts_with("stored") || path.parent_path().filename().string().starts_with("children");
     if (!stored) continue;
     auto doc = parseYaml(readFile(path));
     if (!doc) continue;
@@ -98,7 +101,8 @@ TEST_F(Recordings, RefusalsHaveTheSameCauses) {
     const Resource* r = catalog_.findKind(textAt(*doc, "apiVersion"), textAt(*doc, "kind"));
     ASSERT_NE(r, nullptr);
     Json causes = Json::array();
-    for (const auto& e : catalog_.validate(*r, *doc)) causes.push_back({{"reason", e.reason}, {"message", e.message}, {"field", e.field}});
+    for (const auto& e : catalog_.validate(*r, *doc))
+      causes.push_back({{"reason", e.reason}, {"message", e.message}, {"field", e.field}});
     EXPECT_EQ(causes, status["details"]["causes"]) << entry.path();
     ++seen;
   }

@@ -20,7 +20,8 @@ void checkName(const Resource& resource, const Json& metadata, Findings& finding
   if (!generate.empty()) {
     // The suffix makes a trailing dash good.
     const bool dash = generate.back() == '-';
-    findings.check("metadata.generateName", generate, nameProblem(resource, dash ? generate.substr(0, generate.size() - 1) + "a" : generate));
+    findings.check("metadata.generateName", generate,
+                   nameProblem(resource, dash ? generate.substr(0, generate.size() - 1) + "a" : generate));
   }
   if (name.empty()) {
     if (generate.empty()) findings.required("metadata.name", "name or generateName is required");
@@ -34,7 +35,8 @@ void checkAnnotations(const Json& annotations, Findings& findings) {
   std::size_t total = 0;
   for (const auto& [key, value] : annotations.items()) {
     std::string lower = key;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     findings.check("metadata.annotations", key, names::qualified(lower));
     total += key.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 0);
   }
@@ -52,7 +54,10 @@ void checkOwners(const Json& owners, Findings& findings) {
     if (!boolAt(owners[i], "controller")) continue;
     const std::string name = textAt(owners[i], "kind") + "/" + textAt(owners[i], "name");
     if (!controller.empty()) {
-      findings.invalid("metadata.ownerReferences", owners, fmt::format("Only one reference can have Controller set to true. Found \"true\" in references for {} and {}", controller, name));
+      findings.invalid(
+          "metadata.ownerReferences", owners,
+          fmt::format("Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
+                      controller, name));
     }
     controller = name;
   }
@@ -75,7 +80,8 @@ void checkMetadata(const Resource& resource, const Json& object, Findings& findi
   checkAnnotations(at(metadata, "annotations"), findings);
   const Json& finalizers = at(metadata, "finalizers");
   for (std::size_t i = 0; finalizers.is_array() && i < finalizers.size(); ++i) {
-    if (finalizers[i].is_string()) findings.check("metadata.finalizers", finalizers[i], names::qualified(finalizers[i].get_ref<const std::string&>()));
+    if (finalizers[i].is_string())
+      findings.check("metadata.finalizers", finalizers[i], names::qualified(finalizers[i].get_ref<const std::string&>()));
   }
   checkOwners(at(metadata, "ownerReferences"), findings);
 }

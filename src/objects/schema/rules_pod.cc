@@ -7,10 +7,12 @@ namespace {
 
 using NameSet = std::set<std::string>;
 
-void oneOf(const Json& object, const char* name, const std::string& field, std::vector<std::string_view> allowed, Findings& findings) {
+void oneOf(const Json& object, const char* name, const std::string& field, std::vector<std::string_view> allowed,
+           Findings& findings) {
   const Json& value = at(object, name);
   if (value.is_null()) return;
-  if (std::find(allowed.begin(), allowed.end(), textAt(object, name)) == allowed.end()) findings.notSupported(field + "." + name, value, allowed);
+  if (std::find(allowed.begin(), allowed.end(), textAt(object, name)) == allowed.end())
+    findings.notSupported(field + "." + name, value, allowed);
 }
 
 void notNegative(const Json& object, const char* name, const std::string& field, Findings& findings) {
@@ -31,7 +33,8 @@ void checkHandler(const Json& probe, const std::string& field, Findings& finding
     if (++handlers > 1) findings.forbidden(field + "." + name, "may not specify more than 1 handler type");
     const std::string here = field + "." + name;
     if (std::string_view(name) == "exec" && at(handler, "command").empty()) findings.required(here + ".command");
-    if (std::string_view(name) == "httpGet" || std::string_view(name) == "tcpSocket") checkPortReference(at(handler, "port"), here + ".port", findings);
+    if (std::string_view(name) == "httpGet" || std::string_view(name) == "tcpSocket")
+      checkPortReference(at(handler, "port"), here + ".port", findings);
     if (std::string_view(name) == "httpGet") oneOf(handler, "scheme", here, {"HTTP", "HTTPS"}, findings);
   }
   if (handlers == 0) findings.required(field, "must specify a handler type");
@@ -40,7 +43,8 @@ void checkHandler(const Json& probe, const std::string& field, Findings& finding
 void checkProbe(const Json& probe, const std::string& field, bool readiness, Findings& findings) {
   if (!probe.is_object()) return;
   checkHandler(probe, field, findings);
-  for (const char* name : {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
+  for (const char* name :
+       {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"}) {
     notNegative(probe, name, field, findings);
   }
   if (!readiness && intAt(probe, "successThreshold", 1) != 1) {
@@ -57,8 +61,10 @@ void checkPorts(const Json& container, const std::string& field, Findings& findi
       findings.check(here + ".name", name, names::portName(name));
       if (!seen.insert(name).second) findings.duplicate(here + ".name", name);
     }
-    findings.check(here + ".containerPort", at(ports[i], "containerPort"), names::portNumber(intAt(ports[i], "containerPort")));
-    if (intAt(ports[i], "hostPort") != 0) findings.check(here + ".hostPort", at(ports[i], "hostPort"), names::portNumber(intAt(ports[i], "hostPort")));
+    findings.check(here + ".containerPort", at(ports[i], "containerPort"),
+                   names::portNumber(intAt(ports[i], "containerPort")));
+    if (intAt(ports[i], "hostPort") != 0)
+      findings.check(here + ".hostPort", at(ports[i], "hostPort"), names::portNumber(intAt(ports[i], "hostPort")));
     oneOf(ports[i], "protocol", here, {"SCTP", "TCP", "UDP"}, findings);
   }
 }
@@ -68,12 +74,18 @@ void checkEnvironment(const Json& container, const std::string& field, Findings&
   for (std::size_t i = 0; env.is_array() && i < env.size(); ++i) {
     const std::string here = fmt::format("{}.env[{}]", field, i);
     const std::string name = textAt(env[i], "name");
-    if (name.empty()) findings.required(here + ".name");
-    else findings.check(here + ".name", name, names::environment(name));
+    if (name.empty())
+      findings.required(here + ".name");
+    else
+      findings.check(here + ".name", name, names::environment(name));
     const Json& from = at(env[i], "valueFrom");
     if (!from.is_object()) continue;
-    if (!textAt(env[i], "value").empty()) findings.invalid(here + ".valueFrom", "", "may not be specified when `value` is not empty");
-    if (from.empty()) findings.invalid(here + ".valueFrom", "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `fileKeyRef` or `secretKeyRef`");
+    if (!textAt(env[i], "value").empty())
+      findings.invalid(here + ".valueFrom", "", "may not be specified when `value` is not empty");
+    if (from.empty())
+      findings.invalid(
+          here + ".valueFrom", "",
+          "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `fileKeyRef` or `secretKeyRef`");
     if (from.size() > 1) findings.invalid(here + ".valueFrom", "", "may not have more than one field specified at a time");
   }
 }
@@ -90,7 +102,8 @@ void checkResources(const Json& resources, const std::string& field, Findings& f
       if (std::string_view(list) != "requests") continue;
       const auto limit = quantityOf(at(limits, name));
       if (limit && *amount > *limit) {
-        findings.invalid(fmt::format("{}.requests", field), value, fmt::format("must be less than or equal to {} limit of {}", name, limit->canonical()));
+        findings.invalid(fmt::format("{}.requests", field), value,
+                         fmt::format("must be less than or equal to {} limit of {}", name, limit->canonical()));
       }
     }
   }
@@ -103,17 +116,23 @@ void checkMounts(const Json& container, const std::string& field, const NameSet&
     const std::string here = fmt::format("{}.volumeMounts[{}]", field, i);
     const std::string name = textAt(mounts[i], "name");
     const std::string path = textAt(mounts[i], "mountPath");
-    if (name.empty()) findings.required(here + ".name");
-    else if (!volumes.contains(name)) findings.notFound(here + ".name", name);
-    if (path.empty()) findings.required(here + ".mountPath");
-    else if (!paths.insert(path).second) findings.invalid(here + ".mountPath", path, "must be unique");
-    if (textAt(mounts[i], "subPath").find("..") != std::string::npos) findings.invalid(here + ".subPath", at(mounts[i], "subPath"), "must not contain '..'");
+    if (name.empty())
+      findings.required(here + ".name");
+    else if (!volumes.contains(name))
+      findings.notFound(here + ".name", name);
+    if (path.empty())
+      findings.required(here + ".mountPath");
+    else if (!paths.insert(path).second)
+      findings.invalid(here + ".mountPath", path, "must be unique");
+    if (textAt(mounts[i], "subPath").find("..") != std::string::npos)
+      findings.invalid(here + ".subPath", at(mounts[i], "subPath"), "must not contain '..'");
   }
 }
 
 void checkContainer(const Json& c, const std::string& field, const NameSet& volumes, Findings& findings) {
   const std::string image = textAt(c, "image");
-  if (image.empty()) findings.required(field + ".image");
+  if (image.empty())
+    findings.required(field + ".image");
   else if (image.find_first_not_of(" \t\n") != 0 || std::isspace(static_cast<unsigned char>(image.back()))) {
     findings.invalid(field + ".image", image, "must not have leading or trailing whitespace");
   }
@@ -134,17 +153,22 @@ NameSet checkVolumes(const Json& spec, const std::string& field, Findings& findi
   for (std::size_t i = 0; list.is_array() && i < list.size(); ++i) {
     const std::string here = fmt::format("{}.volumes[{}]", field, i);
     const std::string name = textAt(list[i], "name");
-    if (name.empty()) findings.required(here + ".name");
-    else findings.check(here + ".name", name, names::label(name));
+    if (name.empty())
+      findings.required(here + ".name");
+    else
+      findings.check(here + ".name", name, names::label(name));
     if (!name.empty() && !volumes.insert(name).second) findings.duplicate(here + ".name", name);
     int sources = 0;
     for (const auto& [key, value] : list[i].items()) {
-      if (key != "name" && !value.is_null() && ++sources > 1) findings.forbidden(here + "." + key, "may not specify more than 1 volume type");
+      if (key != "name" && !value.is_null() && ++sources > 1)
+        findings.forbidden(here + "." + key, "may not specify more than 1 volume type");
     }
-    if (at(list[i], "persistentVolumeClaim").is_object() && textAt(at(list[i], "persistentVolumeClaim"), "claimName").empty()) {
+    if (at(list[i], "persistentVolumeClaim").is_object() &&
+        textAt(at(list[i], "persistentVolumeClaim"), "claimName").empty()) {
       findings.required(here + ".persistentVolumeClaim.claimName");
     }
-    if (at(list[i], "hostPath").is_object() && textAt(at(list[i], "hostPath"), "path").empty()) findings.required(here + ".hostPath.path");
+    if (at(list[i], "hostPath").is_object() && textAt(at(list[i], "hostPath"), "path").empty())
+      findings.required(here + ".hostPath.path");
   }
   return volumes;
 }
@@ -157,7 +181,8 @@ void checkPodSpec(const Json& spec, const std::string& field, const NameSet& cla
   NameSet seen;
   for (const char* list : {"initContainers", "containers"}) {
     const Json& containers = at(spec, list);
-    if (std::string_view(list) == "containers" && containers.is_array() && containers.empty()) findings.required(field + ".containers");
+    if (std::string_view(list) == "containers" && containers.is_array() && containers.empty())
+      findings.required(field + ".containers");
     for (std::size_t i = 0; containers.is_array() && i < containers.size(); ++i) {
       const std::string here = fmt::format("{}.{}[{}]", field, list, i);
       const std::string name = textAt(containers[i], "name");

@@ -8,17 +8,22 @@ const std::vector<std::string_view> kTypes{"ClusterIP", "ExternalName", "LoadBal
 const std::vector<std::string_view> kProtocols{"SCTP", "TCP", "UDP"};
 const std::vector<std::string_view> kAffinities{"ClientIP", "None"};
 
-bool among(const std::vector<std::string_view>& list, const std::string& value) { return std::find(list.begin(), list.end(), value) != list.end(); }
+bool among(const std::vector<std::string_view>& list, const std::string& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
 
 void checkPort(const Json& port, const std::string& field, bool nameNeeded, Findings& findings) {
   const std::string name = textAt(port, "name");
   if (name.empty() && nameNeeded) findings.required(field + ".name");
   if (!name.empty()) findings.check(field + ".name", name, names::label(name));
   findings.check(field + ".port", at(port, "port"), names::portNumber(intAt(port, "port")));
-  if (const std::string protocol = textAt(port, "protocol", "TCP"); !among(kProtocols, protocol)) findings.notSupported(field + ".protocol", protocol, kProtocols);
+  if (const std::string protocol = textAt(port, "protocol", "TCP"); !among(kProtocols, protocol))
+    findings.notSupported(field + ".protocol", protocol, kProtocols);
   const Json& target = at(port, "targetPort");
-  if (target.is_number_integer()) findings.check(field + ".targetPort", target, names::portNumber(target.get<std::int64_t>()));
-  if (target.is_string()) findings.check(field + ".targetPort", target, names::portName(target.get_ref<const std::string&>()));
+  if (target.is_number_integer())
+    findings.check(field + ".targetPort", target, names::portNumber(target.get<std::int64_t>()));
+  if (target.is_string())
+    findings.check(field + ".targetPort", target, names::portName(target.get_ref<const std::string&>()));
 }
 
 void checkPorts(const Json& ports, Findings& findings) {
@@ -27,7 +32,8 @@ void checkPorts(const Json& ports, Findings& findings) {
   for (std::size_t i = 0; ports.is_array() && i < ports.size(); ++i) {
     const std::string field = fmt::format("spec.ports[{}]", i);
     checkPort(ports[i], field, ports.size() > 1, findings);
-    if (const std::string name = textAt(ports[i], "name"); !name.empty() && !seenNames.insert(name).second) findings.duplicate(field + ".name", name);
+    if (const std::string name = textAt(ports[i], "name"); !name.empty() && !seenNames.insert(name).second)
+      findings.duplicate(field + ".name", name);
     const Json key = {{"port", at(ports[i], "port")}, {"protocol", textAt(ports[i], "protocol", "TCP")}};
     if (!seenPorts.insert(dumpJson(key)).second) findings.duplicate(field, key);
   }
@@ -51,7 +57,8 @@ void checkService(const Json& service, Findings& findings) {
   }
   checkPorts(at(spec, "ports"), findings);
   checkLabels(at(spec, "selector"), "spec.selector", findings);
-  if (const std::string affinity = textAt(spec, "sessionAffinity", "None"); !among(kAffinities, affinity)) findings.notSupported("spec.sessionAffinity", affinity, kAffinities);
+  if (const std::string affinity = textAt(spec, "sessionAffinity", "None"); !among(kAffinities, affinity))
+    findings.notSupported("spec.sessionAffinity", affinity, kAffinities);
 }
 
 }  // namespace slipway::schema

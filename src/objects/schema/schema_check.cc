@@ -22,7 +22,8 @@ const char* jsonTypeName(const Json& value) {
 }
 
 const char* schemaTypeName(Type type) {
-  static constexpr const char* kNames[] = {"any", "object", "array", "string", "integer", "number", "boolean", "string", "string"};
+  static constexpr const char* kNames[] = {"any",    "object",  "array",  "string", "integer",
+                                           "number", "boolean", "string", "string"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -83,7 +84,9 @@ class TypeCheck {
   std::vector<FieldError> errors;
 
  private:
-  static std::string shortName(std::string_view definition) { return std::string(definition.substr(definition.rfind('.') + 1)); }
+  static std::string shortName(std::string_view definition) {
+    return std::string(definition.substr(definition.rfind('.') + 1));
+  }
 
   std::string goType(const Node& node) const {
     switch (node.type) {
@@ -96,22 +99,29 @@ class TypeCheck {
       case Type::Object: break;
       default: return "string";
     }
-    if (node.name == 0) return "map[string]" + (node.additional != kNone ? goType(table_.node(node.additional)) : "interface {}");
+    if (node.name == 0)
+      return "map[string]" + (node.additional != kNone ? goType(table_.node(node.additional)) : "interface {}");
     const std::string_view name = table_.text(node.name);
     const auto last = name.rfind('.');
     return std::string(name.substr(name.rfind('.', last - 1) + 1));
   }
 
-  void add(const Place& place, std::string message) { errors.push_back({"FieldValueTypeInvalid", place.path, std::move(message)}); }
+  void add(const Place& place, std::string message) {
+    errors.push_back({"FieldValueTypeInvalid", place.path, std::move(message)});
+  }
 
   void wrongType(const Node& node, const Json& value, const Place& place) {
     const std::string got = jsonTypeName(value);
     if (custom_) {
       const std::string quoted = "\"" + got + "\"";
-      return add(place, fmt::format("Invalid value: {}: {} in body must be of type {}: {}", quoted, place.path, schemaTypeName(node.type), quoted));
+      return add(place, fmt::format("Invalid value: {}: {} in body must be of type {}: {}", quoted, place.path,
+                                    schemaTypeName(node.type), quoted));
     }
-    const std::string go = value.is_boolean() ? "bool" : value.is_number() ? (node.type == Type::Integer ? "number " + dumpJson(value) : "number") : got;
-    add(place, fmt::format("json: cannot unmarshal {} into Go struct field {}.{} of type {}", go, place.inStruct, place.fields, goType(node)));
+    const std::string go = value.is_boolean()  ? "bool"
+                           : value.is_number() ? (node.type == Type::Integer ? "number " + dumpJson(value) : "number")
+                                               : got;
+    add(place, fmt::format("json: cannot unmarshal {} into Go struct field {}.{} of type {}", go, place.inStruct,
+                           place.fields, goType(node)));
   }
 
   const NodeTable& table_;
@@ -120,7 +130,8 @@ class TypeCheck {
 
 class ValueCheck {
  public:
-  ValueCheck(const NodeTable& table, bool custom, Findings& findings) : table_(table), custom_(custom), findings_(findings) {}
+  ValueCheck(const NodeTable& table, bool custom, Findings& findings)
+      : table_(table), custom_(custom), findings_(findings) {}
 
   void visit(const Node& node, const Json& value, const std::string& path, bool inStatus) {
     if (value.is_null()) return;
@@ -140,7 +151,8 @@ class ValueCheck {
       }
     }
     for (const auto& [key, member] : value.items()) {
-      if (const Node* child = table_.member(node, key)) visit(*child, member, join(path, key), inStatus || (path.empty() && key == "status"));
+      if (const Node* child = table_.member(node, key))
+        visit(*child, member, join(path, key), inStatus || (path.empty() && key == "status"));
     }
   }
 
@@ -149,7 +161,8 @@ class ValueCheck {
       findings_.invalid(path, value.size(), fmt::format("{} in body should have at least {} items", path, node.minItems));
     }
     const Node* items = table_.items(node);
-    for (std::size_t i = 0; items != nullptr && i < value.size(); ++i) visit(*items, value[i], fmt::format("{}[{}]", path, i), inStatus);
+    for (std::size_t i = 0; items != nullptr && i < value.size(); ++i)
+      visit(*items, value[i], fmt::format("{}[{}]", path, i), inStatus);
     if (custom_) duplicates(node, value, path);
   }
 
@@ -186,10 +199,12 @@ class ValueCheck {
   void bounds(const Node& node, const Json& value, const std::string& path) {
     const double number = value.get<double>();
     if (node.minimum != 0 && number < std::stod(std::string(table_.text(node.minimum)))) {
-      findings_.invalid(path, value, fmt::format("{} in body should be greater than or equal to {}", path, table_.text(node.minimum)));
+      findings_.invalid(path, value,
+                        fmt::format("{} in body should be greater than or equal to {}", path, table_.text(node.minimum)));
     }
     if (node.maximum != 0 && number > std::stod(std::string(table_.text(node.maximum)))) {
-      findings_.invalid(path, value, fmt::format("{} in body should be less than or equal to {}", path, table_.text(node.maximum)));
+      findings_.invalid(path, value,
+                        fmt::format("{} in body should be less than or equal to {}", path, table_.text(node.maximum)));
     }
   }
 

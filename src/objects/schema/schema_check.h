@@ -1,5 +1,5 @@
-// Checks a value against its schema: types, required fields, enums, patterns, bounds, duplicate list keys. What kube-apiserver
-// checks in code comes on top: rules.h. Pure, thread-safe.
+// Checks a value against its schema: types, required fields, enums, patterns, bounds, duplicate list keys. What
+// kube-apiserver checks in code comes on top: rules.h. Pure, thread-safe.
 #pragma once
 #include "objects/schema/findings.h"
 #include "objects/schema/node_table.h"

@@ -30,7 +30,8 @@ std::string age(const Json& time, std::int64_t now) {
 std::string labelsText(const Json& labels) {
   std::string out;
   if (labels.is_object()) {
-    for (const auto& [key, value] : labels.items()) out += (out.empty() ? "" : ",") + key + "=" + (value.is_string() ? value.get<std::string>() : dumpJson(value));
+    for (const auto& [key, value] : labels.items())
+      out += (out.empty() ? "" : ",") + key + "=" + (value.is_string() ? value.get<std::string>() : dumpJson(value));
   }
   return out.empty() ? "<none>" : out;
 }
@@ -44,8 +45,11 @@ std::string selectorText(const Json& selector) {
       const std::string key = textAt(e, "key");
       const std::string op = textAt(e, "operator");
       std::string values;
-      for (const Json& v : at(e, "values")) values += (values.empty() ? "" : ",") + (v.is_string() ? v.get<std::string>() : "");
-      const std::string term = op == "Exists" ? key : op == "DoesNotExist" ? "!" + key : key + (op == "In" ? " in (" : " notin (") + values + ")";
+      for (const Json& v : at(e, "values"))
+        values += (values.empty() ? "" : ",") + (v.is_string() ? v.get<std::string>() : "");
+      const std::string term = op == "Exists"         ? key
+                               : op == "DoesNotExist" ? "!" + key
+                                                      : key + (op == "In" ? " in (" : " notin (") + values + ")";
       out += (out.empty() ? "" : ",") + term;
     }
   }

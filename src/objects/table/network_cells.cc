@@ -35,7 +35,8 @@ std::string externalAddress(const Json& service) {
   if (type == "ExternalName") return textAt(spec, "externalName");
   if (type != "LoadBalancer") return external.empty() ? "<none>" : join(external);
   std::vector<std::string> addresses;
-  for (const Json& i : at(service, "status", "loadBalancer", "ingress")) addresses.push_back(textAt(i, "ip", textAt(i, "hostname")));
+  for (const Json& i : at(service, "status", "loadBalancer", "ingress"))
+    addresses.push_back(textAt(i, "ip", textAt(i, "hostname")));
   addresses.insert(addresses.end(), external.begin(), external.end());
   return addresses.empty() ? "<pending>" : join(addresses);
 }
@@ -44,7 +45,8 @@ std::string servicePorts(const Json& ports) {
   std::vector<std::string> out;
   for (const Json& p : ports) {
     const std::int64_t node = intAt(p, "nodePort");
-    out.push_back(node == 0 ? fmt::format("{}/{}", intAt(p, "port"), textAt(p, "protocol", "TCP")) : fmt::format("{}:{}/{}", intAt(p, "port"), node, textAt(p, "protocol", "TCP")));
+    out.push_back(node == 0 ? fmt::format("{}/{}", intAt(p, "port"), textAt(p, "protocol", "TCP"))
+                            : fmt::format("{}:{}/{}", intAt(p, "port"), node, textAt(p, "protocol", "TCP")));
   }
   return out.empty() ? "<none>" : join(out);
 }
@@ -57,7 +59,13 @@ std::string ageOf(const Json& object, std::int64_t now) { return age(at(object, 
 std::vector<Json> serviceCells(const Json& service, std::int64_t now) {
   const Json& spec = at(service, "spec");
   const std::string ip = textAt(spec, "clusterIP");
-  return {nameOf(service), textAt(spec, "type"), ip.empty() ? "<none>" : ip, externalAddress(service), servicePorts(at(spec, "ports")), ageOf(service, now), labelsText(at(spec, "selector"))};
+  return {nameOf(service),
+          textAt(spec, "type"),
+          ip.empty() ? "<none>" : ip,
+          externalAddress(service),
+          servicePorts(at(spec, "ports")),
+          ageOf(service, now),
+          labelsText(at(spec, "selector"))};
 }
 
 std::vector<Json> endpointsCells(const Json& endpoints, std::int64_t now) {
@@ -65,7 +73,8 @@ std::vector<Json> endpointsCells(const Json& endpoints, std::int64_t now) {
   for (const Json& subset : at(endpoints, "subsets")) {
     for (const Json& address : at(subset, "addresses")) {
       if (at(subset, "ports").empty()) list.push_back(textAt(address, "ip"));
-      for (const Json& port : at(subset, "ports")) list.push_back(fmt::format("{}:{}", textAt(address, "ip"), intAt(port, "port")));
+      for (const Json& port : at(subset, "ports"))
+        list.push_back(fmt::format("{}:{}", textAt(address, "ip"), intAt(port, "port")));
     }
   }
   return {nameOf(endpoints), shortened(list, "<none>"), ageOf(endpoints, now)};
@@ -73,12 +82,14 @@ std::vector<Json> endpointsCells(const Json& endpoints, std::int64_t now) {
 
 std::vector<Json> sliceCells(const Json& slice, std::int64_t now) {
   std::vector<std::string> ports;
-  for (const Json& p : at(slice, "ports")) ports.push_back(at(p, "port").is_null() ? textAt(p, "name", "*") : std::to_string(intAt(p, "port")));
+  for (const Json& p : at(slice, "ports"))
+    ports.push_back(at(p, "port").is_null() ? textAt(p, "name", "*") : std::to_string(intAt(p, "port")));
   std::vector<std::string> addresses;
   for (const Json& e : at(slice, "endpoints")) {
     for (auto& a : textsOf(at(e, "addresses"))) addresses.push_back(std::move(a));
   }
-  return {nameOf(slice), textAt(slice, "addressType"), shortened(ports, "<unset>"), shortened(addresses, "<unset>"), ageOf(slice, now)};
+  return {nameOf(slice), textAt(slice, "addressType"), shortened(ports, "<unset>"), shortened(addresses, "<unset>"),
+          ageOf(slice, now)};
 }
 
 std::vector<Json> ingressCells(const Json& ingress, std::int64_t now) {
@@ -86,9 +97,15 @@ std::vector<Json> ingressCells(const Json& ingress, std::int64_t now) {
   auto hosts = textsOf(at(spec, "rules"), "host");
   if (hosts.empty()) hosts = {"*"};
   std::vector<std::string> addresses;
-  for (const Json& i : at(ingress, "status", "loadBalancer", "ingress")) addresses.push_back(textAt(i, "ip", textAt(i, "hostname")));
+  for (const Json& i : at(ingress, "status", "loadBalancer", "ingress"))
+    addresses.push_back(textAt(i, "ip", textAt(i, "hostname")));
   const std::string name = textAt(spec, "ingressClassName");
-  return {nameOf(ingress), name.empty() ? "<none>" : name, shortened(hosts, "*"), join(addresses), at(spec, "tls").empty() ? "80" : "80, 443", ageOf(ingress, now)};
+  return {nameOf(ingress),
+          name.empty() ? "<none>" : name,
+          shortened(hosts, "*"),
+          join(addresses),
+          at(spec, "tls").empty() ? "80" : "80, 443",
+          ageOf(ingress, now)};
 }
 
 std::vector<Json> eventCells(const Json& event, std::int64_t now) {
@@ -112,8 +129,16 @@ std::vector<Json> eventCells(const Json& event, std::int64_t now) {
   const std::string host = textAt(source, "host");
   std::string message = textAt(event, "message");
   message.erase(message.find_last_not_of(" \n\t") + 1);
-  return {last, textAt(event, "type"), textAt(event, "reason"), name.empty() ? kind : kind + "/" + name, textAt(about, "fieldPath"),
-          host.empty() ? component : component + ", " + host, message, first, count, nameOf(event)};
+  return {last,
+          textAt(event, "type"),
+          textAt(event, "reason"),
+          name.empty() ? kind : kind + "/" + name,
+          textAt(about, "fieldPath"),
+          host.empty() ? component : component + ", " + host,
+          message,
+          first,
+          count,
+          nameOf(event)};
 }
 
 }  // namespace slipway::table

@@ -6,7 +6,8 @@ namespace {
 bool conditionTrue(const Json& status, std::string_view type) {
   const Json& all = at(status, "conditions");
   if (!all.is_array()) return false;
-  return std::any_of(all.begin(), all.end(), [&](const Json& c) { return textAt(c, "type") == type && textAt(c, "status") == "True"; });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Json& c) { return textAt(c, "type") == type && textAt(c, "status") == "True"; });
 }
 
 std::string endReason(const Json& terminated, const std::string& prefix) {
@@ -35,7 +36,8 @@ void noteRestart(std::string& latest, const Json& status) {
 bool isSidecar(const Json& spec, const std::string& name) {
   const Json& containers = at(spec, "initContainers");
   if (!containers.is_array()) return false;
-  return std::any_of(containers.begin(), containers.end(), [&](const Json& c) { return textAt(c, "name") == name && textAt(c, "restartPolicy") == "Always"; });
+  return std::any_of(containers.begin(), containers.end(),
+                     [&](const Json& c) { return textAt(c, "name") == name && textAt(c, "restartPolicy") == "Always"; });
 }
 
 void initContainers(const Json& spec, const Json& status, PodSummary& out) {
@@ -57,9 +59,12 @@ void initContainers(const Json& spec, const Json& status, PodSummary& out) {
       continue;
     }
     out.initializing = true;
-    if (ended.is_object()) out.reason = endReason(ended, "Init:");
-    else if (!waits.empty() && waits != "PodInitializing") out.reason = "Init:" + waits;
-    else out.reason = fmt::format("Init:{}/{}", i, at(spec, "initContainers").size());
+    if (ended.is_object())
+      out.reason = endReason(ended, "Init:");
+    else if (!waits.empty() && waits != "PodInitializing")
+      out.reason = "Init:" + waits;
+    else
+      out.reason = fmt::format("Init:{}/{}", i, at(spec, "initContainers").size());
     return;
   }
 }
@@ -101,8 +106,10 @@ PodSummary summarize(const Json& pod) {
   if (!out.initializing || conditionTrue(status, "Initialized")) containers(status, out);
   const std::string phase = textAt(status, "phase");
   if (!at(pod, "metadata", "deletionTimestamp").is_null()) {
-    if (textAt(status, "reason") == "NodeLost") out.reason = "Unknown";
-    else if (phase != "Failed" && phase != "Succeeded") out.reason = "Terminating";
+    if (textAt(status, "reason") == "NodeLost")
+      out.reason = "Unknown";
+    else if (phase != "Failed" && phase != "Succeeded")
+      out.reason = "Terminating";
   }
   return out;
 }
@@ -110,7 +117,8 @@ PodSummary summarize(const Json& pod) {
 std::string gates(const Json& pod) {
   const Json& list = at(pod, "spec", "readinessGates");
   if (list.empty()) return "<none>";
-  const auto good = std::count_if(list.begin(), list.end(), [&](const Json& g) { return conditionTrue(at(pod, "status"), textAt(g, "conditionType")); });
+  const auto good = std::count_if(
+      list.begin(), list.end(), [&](const Json& g) { return conditionTrue(at(pod, "status"), textAt(g, "conditionType")); });
   return fmt::format("{}/{}", good, list.size());
 }
 
@@ -124,8 +132,15 @@ std::vector<Json> podCells(const Json& pod, std::int64_t now) {
   const Json& ips = at(status, "podIPs");
   const std::string ip = ips.is_array() && !ips.empty() ? textAt(ips[0], "ip") : textAt(status, "podIP");
   const auto orNone = [](const std::string& text) { return text.empty() ? "<none>" : text; };
-  return {textAt(at(pod, "metadata"), "name"), fmt::format("{}/{}", s.ready, s.total), s.reason, restarts, age(at(pod, "metadata", "creationTimestamp"), now),
-          orNone(ip), orNone(textAt(at(pod, "spec"), "nodeName")), orNone(textAt(status, "nominatedNodeName")), gates(pod)};
+  return {textAt(at(pod, "metadata"), "name"),
+          fmt::format("{}/{}", s.ready, s.total),
+          s.reason,
+          restarts,
+          age(at(pod, "metadata", "creationTimestamp"), now),
+          orNone(ip),
+          orNone(textAt(at(pod, "spec"), "nodeName")),
+          orNone(textAt(status, "nominatedNodeName")),
+          gates(pod)};
 }
 
 }  // namespace slipway::table

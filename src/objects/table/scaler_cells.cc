@@ -16,7 +16,8 @@ std::string valueText(const Json& source, const char* name) {
 std::string ratio(const Json& target, const Json& current) {
   if (!at(target, "averageUtilization").is_null()) {
     const Json& now = at(current, "averageUtilization");
-    return fmt::format("{}/{}%", now.is_null() ? "<unknown>" : fmt::format("{}%", now.get<std::int64_t>()), intAt(target, "averageUtilization"));
+    return fmt::format("{}/{}%", now.is_null() ? "<unknown>" : fmt::format("{}%", now.get<std::int64_t>()),
+                       intAt(target, "averageUtilization"));
   }
   if (!at(target, "averageValue").is_null()) {
     const std::string now = valueText(current, "averageValue");
@@ -28,9 +29,12 @@ std::string ratio(const Json& target, const Json& current) {
 
 std::string metricText(const Json& metric, const Json& current) {
   const std::string type = textAt(metric, "type");
-  if (type == "Resource") return textAt(at(metric, "resource"), "name") + ": " + ratio(at(metric, "resource", "target"), at(current, "resource", "current"));
+  if (type == "Resource")
+    return textAt(at(metric, "resource"), "name") + ": " +
+           ratio(at(metric, "resource", "target"), at(current, "resource", "current"));
   if (type == "ContainerResource") {
-    return textAt(at(metric, "containerResource"), "name") + ": " + ratio(at(metric, "containerResource", "target"), at(current, "containerResource", "current"));
+    return textAt(at(metric, "containerResource"), "name") + ": " +
+           ratio(at(metric, "containerResource", "target"), at(current, "containerResource", "current"));
   }
   if (type == "Pods") return ratio(at(metric, "pods", "target"), at(current, "pods", "current"));
   if (type == "Object") return ratio(at(metric, "object", "target"), at(current, "object", "current"));
@@ -92,15 +96,28 @@ std::string nodeAddress(const Json& node, std::string_view type) {
 std::vector<Json> scalerCells(const Json& scaler, std::int64_t now) {
   const Json& spec = at(scaler, "spec");
   const Json& least = at(spec, "minReplicas");
-  return {textAt(at(scaler, "metadata"), "name"), textAt(at(spec, "scaleTargetRef"), "kind") + "/" + textAt(at(spec, "scaleTargetRef"), "name"), targets(scaler),
-          least.is_null() ? "<unset>" : dumpJson(least), intAt(spec, "maxReplicas"), intAt(at(scaler, "status"), "currentReplicas"), age(at(scaler, "metadata", "creationTimestamp"), now)};
+  return {textAt(at(scaler, "metadata"), "name"),
+          textAt(at(spec, "scaleTargetRef"), "kind") + "/" + textAt(at(spec, "scaleTargetRef"), "name"),
+          targets(scaler),
+          least.is_null() ? "<unset>" : dumpJson(least),
+          intAt(spec, "maxReplicas"),
+          intAt(at(scaler, "status"), "currentReplicas"),
+          age(at(scaler, "metadata", "creationTimestamp"), now)};
 }
 
 std::vector<Json> nodeCells(const Json& node, std::int64_t now) {
   const Json& info = at(node, "status", "nodeInfo");
   const auto orUnknown = [&](const char* name) { return textAt(info, name, "<unknown>"); };
-  return {textAt(at(node, "metadata"), "name"), nodeStatus(node), nodeRoles(node), age(at(node, "metadata", "creationTimestamp"), now), textAt(info, "kubeletVersion"),
-          nodeAddress(node, "InternalIP"), nodeAddress(node, "ExternalIP"), orUnknown("osImage"), orUnknown("kernelVersion"), orUnknown("containerRuntimeVersion")};
+  return {textAt(at(node, "metadata"), "name"),
+          nodeStatus(node),
+          nodeRoles(node),
+          age(at(node, "metadata", "creationTimestamp"), now),
+          textAt(info, "kubeletVersion"),
+          nodeAddress(node, "InternalIP"),
+          nodeAddress(node, "ExternalIP"),
+          orUnknown("osImage"),
+          orUnknown("kernelVersion"),
+          orUnknown("containerRuntimeVersion")};
 }
 
 }  // namespace slipway::table

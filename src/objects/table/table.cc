@@ -13,7 +13,9 @@ Json columnCell(const Column& column, const JsonPath* path, const Json& object, 
   const Json& value = *found[0];
   if (column.type == "date") return table::age(value, now);
   if (column.type == "string") return value.is_string() ? value : Json(dumpJson(value));
-  const bool fits = column.type == "boolean" ? value.is_boolean() : column.type == "integer" ? value.is_number_integer() : value.is_number();
+  const bool fits = column.type == "boolean"   ? value.is_boolean()
+                    : column.type == "integer" ? value.is_number_integer()
+                                               : value.is_number();
   return fits ? value : Json();
 }
 
@@ -44,7 +46,11 @@ TablePrinter::TablePrinter(const Resource& resource) {
 Json TablePrinter::columnDefinitions() const {
   Json out = Json::array();
   for (const Column& c : columns_) {
-    out.push_back({{"name", c.name}, {"type", c.type}, {"format", c.format}, {"description", c.description}, {"priority", c.priority}});
+    out.push_back({{"name", c.name},
+                   {"type", c.type},
+                   {"format", c.format},
+                   {"description", c.description},
+                   {"priority", c.priority}});
   }
   return out;
 }
@@ -60,7 +66,8 @@ Json TablePrinter::row(const Json& object, const TableOptions& options) const {
   Json out = {{"cells", cellsOf(object, options.now)}};
   if (options.include == IncludeObject::Object) out["object"] = object;
   if (options.include == IncludeObject::Metadata) {
-    out["object"] = {{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", at(object, "metadata")}};
+    out["object"] = {
+        {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", at(object, "metadata")}};
   }
   return out;
 }
@@ -68,7 +75,11 @@ Json TablePrinter::row(const Json& object, const TableOptions& options) const {
 Json TablePrinter::table(const std::vector<Json>& objects, Json metadata, const TableOptions& options) const {
   Json rows = Json::array();
   for (const Json& object : objects) rows.push_back(row(object, options));
-  return {{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(metadata)}, {"columnDefinitions", columnDefinitions()}, {"rows", std::move(rows)}};
+  return {{"kind", "Table"},
+          {"apiVersion", "meta.k8s.io/v1"},
+          {"metadata", std::move(metadata)},
+          {"columnDefinitions", columnDefinitions()},
+          {"rows", std::move(rows)}};
 }
 
 }  // namespace slipway

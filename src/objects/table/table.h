@@ -1,5 +1,5 @@
-// Tables: objects as rows of text, what `kubectl get` shows (meta.k8s.io/v1 Table). Columns and cells of Kubernetes' own kinds
-// are those of kube-apiserver; kinds of ours have printer columns (JSONPath) in api/. Pure, thread-safe.
+// Tables: objects as rows of text, what `kubectl get` shows (meta.k8s.io/v1 Table). Columns and cells of Kubernetes' own
+// kinds are those of kube-apiserver; kinds of ours have printer columns (JSONPath) in api/. Pure, thread-safe.
 //
 //   TablePrinter printer(resource);
 //   Json table = printer.table({pod1, pod2}, listMetadata, {nowSeconds});
@@ -36,7 +36,7 @@ class TablePrinter {
   using Cells = std::vector<Json> (*)(const Json& object, std::int64_t now);
   Json cellsOf(const Json& object, std::int64_t now) const;
   std::vector<Column> columns_;
-  Cells cells_ = nullptr;               // of a kind of Kubernetes' own
+  Cells cells_ = nullptr;                               // of a kind of Kubernetes' own
   std::vector<std::shared_ptr<const JsonPath>> paths_;  // of ours; nullptr where a path does not compile
 };
 
