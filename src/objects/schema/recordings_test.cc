@@ -30,7 +30,7 @@ std::vector<fs::path> yamlFiles(const fs::path& folder) {
   return out;
 }
 
-class Recordings : public testing::Test {
+class SchemaRecordings : public testing::Test {
  protected:
   void SetUp() override {
     const char* folder = std::getenv("SLIPWAY_SHARED");
@@ -48,7 +48,7 @@ bool masked(const FieldError& e) {
   return e.message.find('<') != std::string::npos && e.message.find('>') != std::string::npos;
 }
 
-TEST_F(Recordings, EveryManifestOfTheGuideIsAccepted) {
+TEST_F(SchemaRecordings, EveryManifestOfTheGuideIsAccepted) {
   int seen = 0;
   for (const fs::path& path : yamlFiles(shared_ / "manifests")) {
     auto docs = parseYamlDocuments(readFile(path));
@@ -65,7 +65,7 @@ TEST_F(Recordings, EveryManifestOfTheGuideIsAccepted) {
   EXPECT_GT(seen, 25);
 }
 
-TEST_F(Recordings, WhatWasStoredIsCompleteAndValidHereToo) {
+TEST_F(SchemaRecordings, WhatWasStoredIsCompleteAndValidHereToo) {
   int seen = 0;
   for (const fs::path& path : yamlFiles(shared_ / "golden")) {
     const bool stored =
@@ -89,7 +89,7 @@ TEST_F(Recordings, WhatWasStoredIsCompleteAndValidHereToo) {
 }
 
 // "HTTP POST … Kind/name: 422" and the causes that follow it.
-TEST_F(Recordings, RefusalsHaveTheSameCauses) {
+TEST_F(SchemaRecordings, RefusalsHaveTheSameCauses) {
   int seen = 0;
   for (const auto& entry : fs::directory_iterator(shared_ / "golden")) {
     const std::string result = readFile(entry.path() / "result.txt");
