@@ -36,7 +36,10 @@ std::string osImage() {
   return text.substr(from + 13, text.find('"', from + 13) - from - 13);
 }
 
-void fillCapacity(NodeOptions& options) {
+void fillDefaults(NodeOptions& options) {
+  // Shims work from another folder.
+  options.dataDir = fs::absolute(options.dataDir).lexically_normal().string();
+  if (options.hostIp.empty() || options.hostIp == "0.0.0.0" || options.hostIp == "::") options.hostIp = "127.0.0.1";
   if (options.nodeName.empty()) options.nodeName = hostName();
   if (options.cpuMillis == 0) options.cpuMillis = 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
   if (options.memoryBytes == 0) {
@@ -52,8 +55,8 @@ std::string exists(const Json& pod, const std::string& container) {
 }  // namespace
 
 NodeAgent::NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, TaskScope& scope, Runtime& runtime, NodeOptions options)
-    : addresses_(options.dataDir) {
-  fillCapacity(options);
+    : addresses_(fs::absolute(options.dataDir).lexically_normal().string()) {
+  fillDefaults(options);
   events_ = std::make_unique<kube::EventRecorder>(client, clock, scope, "kubelet");
   node_ = std::make_shared<NodeContext>(NodeContext{client, cache, clock, runtime, scope, *events_, addresses_, std::move(options)});
   node_->hasPodman = podmanInstalled();
