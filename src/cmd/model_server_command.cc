@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "serving/engines/engine.h"
+#include "serving/memory.h"
 #include "serving/model_server.h"
 
 namespace slipway::cmd {
@@ -61,6 +62,7 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
   std::printf("model-server ready: %s (%s) on http://%s:%d, started in %.0f ms\n", flags.server.modelName.c_str(),
               server.description().empty() ? "not loaded" : server.description().c_str(), flags.server.address.c_str(), server.port(), ms);
   std::fflush(stdout);
+  serving::releaseStartupPages();
   server.run();
   *exitCode = 0;
 }

@@ -72,7 +72,7 @@ TEST_F(ApiTest, AnswersHealthAndMetadata) {
   EXPECT_EQ(get("/v2/models/sums"), metadata);
   EXPECT_EQ(get("/v2/models/sums/versions/1"), metadata);
   EXPECT_EQ(get("/v2/models/sums/versions/2"), R"(501 {"error":"Model versioning not supported yet."})");
-  EXPECT_EQ(get("/v2").substr(0, 22), R"(200 {"name":"slipway")");
+  EXPECT_EQ(get("/v2").substr(0, 21), R"(200 {"name":"slipway")");
   EXPECT_EQ(get("/nothing").substr(0, 4), "404 ");
   EXPECT_EQ(get("/v2x").substr(0, 4), "404 ");
   EXPECT_EQ(get("/v2/models/sums/nothing").substr(0, 4), "404 ");

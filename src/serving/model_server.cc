@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "net/server.h"
 #include "serving/api.h"
+#include "serving/memory.h"
 
 namespace slipway::serving {
 namespace {
@@ -86,6 +87,8 @@ class Worker {
       Readers readers;
       auto out = std::make_shared<net::Response>();
       api_.answer(job->request, job->body, readers, *out);
+      job->body = std::string();
+      releaseFreeHeap();
       return out;
     });
     co_return std::move(*answered);

@@ -110,11 +110,11 @@ def test_denied_access_is_named_with_the_code_and_the_fix(s3, tmp_path):
     url, client = s3
     client.put_object(Bucket="models", Key="d/model.joblib", Body=b"model")
     # From the second request on, moto checks signatures and policies: the key is unknown to it.
-    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0", method="POST"))
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}, method="POST"))
     try:
         done = init(url, "s3://models/d", tmp_path / "m", AWS_ACCESS_KEY_ID="AKIAUNKNOWN")
     finally:
-        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"inf", method="POST"))
+        urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"inf", headers={"Content-Type": "text/plain"}, method="POST"))
     assert done.returncode == 1
     assert "403" in done.stderr and "s3://models/d" in done.stderr and "AWS_ACCESS_KEY_ID" in done.stderr
 
