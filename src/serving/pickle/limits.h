@@ -11,6 +11,7 @@ struct Limits {
   // Unpacked size over stored size, looked at once more than 64 MiB came out. Deflate cannot pass 1032; bzip2 and xz can.
   std::size_t expansion = 1100;
   std::size_t valueBytes = std::size_t{1} << 30;  // memory for the values made while reading (array data is not copied)
+  std::size_t modelBytes = std::size_t{4} << 30;  // memory of the model compiled from them
   std::size_t opcodes = 500'000'000;
   std::size_t nesting = 2000;  // open brackets at one time; Python's own pickler stops near 1000
 };

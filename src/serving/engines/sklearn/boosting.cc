@@ -130,10 +130,11 @@ Status addTrees(Forest& forest, const Fields& fields, std::size_t features, std:
   }
   const double rate = fields.numberOr("learning_rate", 0.1);
   for (std::size_t i = 0; i < trees.size; ++i) {
-    const Fields estimator(*trees.objects[trees.position(i)], fmt::format("{}.estimators_[{}]", fields.place(), i));
+    const Fields estimator =
+        fields.inside(*trees.objects[trees.position(i)], fmt::format("{}.estimators_[{}]", fields.place(), i));
     auto object = estimator.get("tree_");
     if (!object) return fail(object.error());
-    const Fields tree(**object, estimator.place() + ".tree_");
+    const Fields tree = estimator.inside(**object, estimator.place() + ".tree_");
     auto values = tree.vector("values");
     if (!values) return fail(values.error());
     for (double& v : *values) v *= rate;

@@ -85,6 +85,7 @@ Result<std::vector<std::size_t>> columnsOf(const Fields& fields, const pickle::V
     return fields.unsupported("a column selection by " + spec.describe());
   }
   if (!good) return fields.bad("transformers_", "a column that the training data did not have");
+  SLIP_CHECK(fields.charge(columns.size() * sizeof(std::size_t)));
   return columns;
 }
 
@@ -156,6 +157,7 @@ Result<EstimatorPtr> loadFeatureUnion(const Fields& fields, Loader& loader) {
       facts.featureNames = probe->facts().featureNames;
     }
     Part part;
+    SLIP_CHECK(fields.charge(facts.features * sizeof(std::size_t)));
     part.columns.resize(facts.features);
     std::iota(part.columns.begin(), part.columns.end(), std::size_t{0});
     SLIP_CHECK(addPart(fields, loader, *step, std::move(part), parts));

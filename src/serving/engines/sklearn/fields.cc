@@ -23,9 +23,30 @@ tl::unexpected<Error> Fields::unsupported(const std::string& what) const {
   return fail(Code::Unimplemented, fmt::format("{}: {} is not supported by this server", place_, what));
 }
 
+Status Fields::charge(std::size_t bytes) const {
+  if (bytes > allowance_.bytes) {
+    return fail(Code::TooLarge, place_ + ": the model needs more memory than allowed (limit modelBytes)");
+  }
+  allowance_.bytes -= bytes;
+  return {};
+}
+
+namespace {
+// Memory for what is made of a value: its numbers as doubles, and those of the arrays in it if it is a list of arrays.
+std::size_t costOf(const Value& v) {
+  if (v.is(Kind::Array)) return v.array->size * sizeof(double) + v.array->data.size();
+  std::size_t sum = 64 * v.items.size();
+  for (const Value* item : v.items) {
+    if (item->is(Kind::Array)) sum += costOf(*item);
+  }
+  return sum;
+}
+}  // namespace
+
 Result<const Value*> Fields::get(std::string_view name) const {
   const Value* v = find(name);
   if (v == nullptr) return bad(name, "missing (was the model fitted before it was saved?)");
+  SLIP_CHECK(charge(costOf(*v)));
   return v;
 }
 

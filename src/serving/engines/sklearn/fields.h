@@ -21,10 +21,22 @@ struct Matrix {
   const double* row(std::size_t i) const { return data.data() + i * columns; }
 };
 
+// What compiling one file may still use. A hostile file can name one big array a million times in a few bytes each.
+struct Allowance {
+  std::size_t bytes = 0;
+  std::size_t estimators = 100'000;
+};
+
 class Fields {
  public:
-  // `object` must outlive the Fields; `place` stands in messages.
-  Fields(const pickle::Value& object, std::string place) : object_(object), place_(std::move(place)) {}
+  // `object` and `allowance` must outlive the Fields; `place` stands in messages.
+  Fields(const pickle::Value& object, std::string place, Allowance& allowance)
+      : object_(object), place_(std::move(place)), allowance_(allowance) {}
+  Fields inside(const pickle::Value& object, std::string place) const {
+    return Fields(object, std::move(place), allowance_);
+  }
+  // Error TooLarge once the compiled model passes Limits::modelBytes.
+  Status charge(std::size_t bytes) const;
 
   const pickle::Value& object() const { return object_; }
   const std::string& place() const { return place_; }
@@ -53,6 +65,7 @@ class Fields {
  private:
   const pickle::Value& object_;
   std::string place_;
+  Allowance& allowance_;
 };
 
 Result<Labels> labelsOf(const pickle::Value& value);  // from an array or list of one type

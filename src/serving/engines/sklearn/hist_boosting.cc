@@ -142,6 +142,7 @@ Result<EstimatorPtr> loadHistBoosting(const Fields& fields, Loader&) {
   if (facts.features == 0) return fields.bad("n_features_in_", "missing");
   if (fields.has("_preprocessor")) return fields.unsupported("a model with categorical features");
   const std::size_t classes = facts.classes.size();
+  if (classifier && classes < 2) return fields.bad("classes_", "at least two classes are expected");
   const std::size_t scores = classifier && classes > 2 ? classes : 1;
   SLIP_TRY(const Inverse inverse, readInverse(fields, classifier));
   SLIP_TRY(auto start, fields.vector("_baseline_prediction"));
@@ -153,8 +154,9 @@ Result<EstimatorPtr> loadHistBoosting(const Fields& fields, Loader&) {
   for (const pickle::Value* stage : stages->items) {
     if (stage->items.size() != scores) return fields.bad("_predictors", "a stage does not fit the classes");
     for (const pickle::Value* item : stage->items) {
-      SLIP_TRY(auto tree, readPredictor(Fields(*item, fmt::format("{}._predictors[{}]", fields.place(), roots.size())),
-                                        facts.features));
+      SLIP_TRY(auto tree,
+               readPredictor(fields.inside(*item, fmt::format("{}._predictors[{}]", fields.place(), roots.size())),
+                             facts.features));
       roots.push_back(static_cast<std::uint32_t>(nodes.size()));
       nodes.insert(nodes.end(), tree.begin(), tree.end());
     }

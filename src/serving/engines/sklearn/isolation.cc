@@ -49,7 +49,7 @@ class Isolation : public Estimator {
 Status addPaths(Forest& forest, const Fields& estimator, std::size_t features) {
   auto object = estimator.get("tree_");
   if (!object) return fail(object.error());
-  const Fields tree(**object, estimator.place() + ".tree_");
+  const Fields tree = estimator.inside(**object, estimator.place() + ".tree_");
   auto nodes = tree.array("nodes");
   if (!nodes) return fail(nodes.error());
   auto left = pickle::fieldIntegers(**nodes, "left_child");
@@ -68,8 +68,8 @@ Status addPaths(Forest& forest, const Fields& estimator, std::size_t features) {
 }
 
 Status checkColumns(const Fields& fields, std::size_t features) {
-  const pickle::Value* subsets = fields.find("estimators_features_");
-  if (subsets == nullptr) return {};
+  if (!fields.has("estimators_features_")) return {};
+  SLIP_TRY(const pickle::Value* subsets, fields.get("estimators_features_"));
   for (const pickle::Value* subset : subsets->items) {
     if (!subset->is(pickle::Kind::Array)) continue;
     auto columns = pickle::integers(*subset->array);
@@ -90,8 +90,8 @@ Result<EstimatorPtr> loadIsolationForest(const Fields& fields, Loader&) {
   SLIP_TRY(const pickle::Value* list, fields.get("estimators_"));
   Forest forest;
   for (const pickle::Value* item : list->items) {
-    SLIP_CHECK(
-        addPaths(forest, Fields(*item, fmt::format("{}.estimators_[{}]", fields.place(), forest.trees())), facts.features));
+    SLIP_CHECK(addPaths(forest, fields.inside(*item, fmt::format("{}.estimators_[{}]", fields.place(), forest.trees())),
+                        facts.features));
   }
   if (forest.trees() == 0) return fields.bad("estimators_", "a list of trees is expected");
   SLIP_TRY(const double offset, fields.number("offset_"));

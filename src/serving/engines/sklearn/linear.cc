@@ -143,7 +143,7 @@ Result<Facts> classifierFacts(const Fields& fields) {
   if (binarizer->find("y_type_") != nullptr) return fields.unsupported("multi-label classification");
   SLIP_TRY(Facts facts, readFacts(fields, ModelKind::Regressor));
   facts.kind = ModelKind::Classifier;
-  SLIP_TRY(facts.classes, Fields(*binarizer, fields.place() + ": _label_binarizer").labels("classes_"));
+  SLIP_TRY(facts.classes, fields.inside(*binarizer, fields.place() + ": _label_binarizer").labels("classes_"));
   return facts;
 }
 
@@ -167,6 +167,7 @@ Result<EstimatorPtr> loadLinearClassifier(const Fields& fields, Loader&) {
   SLIP_TRY(Facts facts, classifierFacts(fields));
   SLIP_TRY(Plane plane, readPlane(fields, facts));
   const std::size_t classes = facts.classes.size();
+  if (classes < 2) return fields.bad("classes_", "at least two classes are expected");
   if (plane.coef.rows != (classes == 2 ? 1 : classes) && !(classes == 2 && plane.coef.rows == 2)) {
     return fields.bad("coef_", fmt::format("{} rows for {} classes", plane.coef.rows, classes));
   }

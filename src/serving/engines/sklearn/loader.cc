@@ -8,6 +8,7 @@ using pickle::Kind;
 
 namespace {
 constexpr int kDeepest = 16;  // estimators inside estimators
+constexpr std::size_t kMostFeatures = 100'000'000;
 
 const Family* findFamily(std::string_view name) {
   for (const Family& f : families()) {
@@ -26,9 +27,11 @@ Result<EstimatorPtr> Loader::load(const pickle::Value& object, const std::string
   }
   const Family* family = findFamily(object.className());
   if (family == nullptr) return fail(Code::Unimplemented, at + ": this class can be read but not served");
+  if (allowance_.estimators == 0) return fail(Code::TooLarge, at + ": more than 100000 estimators in one model");
+  --allowance_.estimators;
   if (depth_ >= kDeepest) return fail(Code::TooLarge, fmt::format("{}: estimators nested deeper than {}", at, kDeepest));
   ++depth_;
-  auto made = family->build(Fields(object, at), *this);
+  auto made = family->build(Fields(object, at, allowance_), *this);
   --depth_;
   return made;
 }
@@ -39,9 +42,10 @@ Result<Facts> readFacts(const Fields& fields, ModelKind kind) {
   facts.kind = kind;
   const std::int64_t features = fields.integerOr("n_features_in_", fields.integerOr("n_features_", 0));
   facts.features = features > 0 ? static_cast<std::size_t>(features) : 0;
-  const pickle::Value* names = fields.find("feature_names_in_");
-  if (names != nullptr && names->is(Kind::Array)) {
-    auto texts = pickle::texts(*names->array);
+  if (facts.features > kMostFeatures) return fields.bad("n_features_in_", "more than a hundred million features");
+  if (fields.has("feature_names_in_")) {
+    SLIP_TRY(const pickle::Array* names, fields.array("feature_names_in_"));
+    auto texts = pickle::texts(*names);
     if (texts) facts.featureNames = std::move(*texts);
   }
   if (kind == ModelKind::Classifier) {

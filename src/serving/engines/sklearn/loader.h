@@ -13,11 +13,13 @@ namespace slipway::sklearn {
 // Carried through nested estimators (a Pipeline in a VotingClassifier …), whose depth it bounds.
 class Loader {
  public:
+  explicit Loader(std::size_t modelBytes) { allowance_.bytes = modelBytes; }
   // `place` names the object in messages: "Pipeline step 'clf'". Errors Invalid, Unimplemented.
   Result<EstimatorPtr> load(const pickle::Value& object, const std::string& place);
 
  private:
   int depth_ = 0;
+  Allowance allowance_;
 };
 
 using Build = Result<EstimatorPtr> (*)(const Fields& fields, Loader& loader);

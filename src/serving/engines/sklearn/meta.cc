@@ -169,8 +169,8 @@ Status readWeights(const Fields& fields, std::vector<Member>& members) {
 }
 
 Status readColumns(const Fields& fields, const Facts& facts, std::vector<Member>& members) {
-  const pickle::Value* subsets = fields.find("estimators_features_");
-  if (subsets == nullptr) return {};
+  if (!fields.has("estimators_features_")) return {};
+  SLIP_TRY(const pickle::Value* subsets, fields.get("estimators_features_"));
   if (subsets->items.size() != members.size()) return fields.bad("estimators_features_", "does not fit estimators_");
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (!subsets->items[i]->is(pickle::Kind::Array)) return fields.bad("estimators_features_", "arrays are expected");

@@ -131,6 +131,7 @@ Result<EstimatorPtr> loadNetwork(const Fields& fields, Loader&) {
   facts.features = layers.front().weights.rows;
   const std::size_t width = layers.back().weights.columns;
   const std::size_t classes = facts.classes.size();
+  if (classifier && classes < 2) return fields.bad("classes_", "at least two classes are expected");
   if (classifier && width != (classes == 2 ? 1 : classes))
     return fields.bad("coefs_", "the last layer does not fit the classes");
   if (classifier && classes > 2 && last != Activation::Softmax) return fields.unsupported("multi-label classification");

@@ -61,7 +61,7 @@ Result<std::vector<EstimatorPtr>> loadSteps(const Fields& fields, Loader& loader
     if (!steps.empty()) {
       const Facts& before = steps.back()->facts();
       if (before.transformed == 0) return fields.unsupported("step " + before.className + " before the last");
-      if (made->facts().features != before.transformed) {
+      if (made->facts().features != before.transformed && made->facts().features != 0) {
         return fields.bad("steps", fmt::format("{} takes {} features, {} gives {}", made->facts().className,
                                                made->facts().features, before.className, before.transformed));
       }

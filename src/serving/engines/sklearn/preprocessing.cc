@@ -320,6 +320,7 @@ Result<EstimatorPtr> loadPolynomialFeatures(const Fields& fields, Loader&) {
   for (std::int64_t d = std::max<std::int64_t>(1, low); d <= high; ++d) {
     combine(facts.features, static_cast<std::size_t>(d), fields.flag("interaction_only", false), term, terms);
   }
+  SLIP_CHECK(fields.charge(terms.size() * 128));
   if (terms.empty() || terms.size() > kMostTerms)
     return fail(Code::TooLarge, fields.place() + ": too many polynomial terms");
   facts.transformed = terms.size();

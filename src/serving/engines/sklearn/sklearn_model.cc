@@ -74,8 +74,8 @@ Result<Rows> SklearnModel::check(std::span<const double> x, std::size_t rows) co
                             facts.features, facts.className));
   }
   // Old dummy estimators do not say how many features they saw: any number will do.
-  const std::size_t columns = facts.features != 0 ? facts.features : x.size() / rows;
-  if (x.size() != rows * columns || columns == 0) {
+  const std::size_t columns = x.size() / rows;
+  if (x.size() % rows != 0 || columns == 0 || (facts.features != 0 && columns != facts.features)) {
     return fail(Code::Invalid, fmt::format("X has {} features, but {} is expecting {} features as input.", x.size() / rows,
                                            facts.className, facts.features));
   }
@@ -91,6 +91,10 @@ Result<Labels> SklearnModel::predict(std::span<const double> x, std::size_t rows
   if (facts.kind == ModelKind::Classifier) {
     std::int32_t* index = scratch.integers(rows);
     SLIP_CHECK(estimator_->classify(in, index, scratch));
+    const auto classes = static_cast<std::int32_t>(facts.classes.size());
+    if (std::any_of(index, index + rows, [classes](std::int32_t c) { return c < 0 || c >= classes; })) {
+      return fail(Code::Internal, facts.className + ": predicted a class that it does not have");
+    }
     return pick(facts.classes, index, rows);
   }
   Labels out;
@@ -147,7 +151,7 @@ namespace {
 Result<SharedSklearnModel> parse(std::string bytes, const pickle::Limits& limits) {
   SLIP_TRY(auto plain, pickle::unpack(std::move(bytes), limits));
   SLIP_TRY(auto document, pickle::read(std::move(plain), classList(), limits));
-  Loader loader;
+  Loader loader(limits.modelBytes);
   SLIP_TRY(auto estimator, loader.load(document->root(), ""));
   return std::make_shared<const SklearnModel>(std::move(estimator), versionText(document->root()));
 }

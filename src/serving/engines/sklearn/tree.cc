@@ -60,7 +60,7 @@ void normaliseRows(std::vector<double>& values, std::size_t width) {
 Status addTree(Forest& forest, const Fields& estimator, const Facts& facts, std::size_t width) {
   auto object = estimator.get("tree_");
   if (!object) return fail(object.error());
-  const Fields tree(**object, estimator.place() + ".tree_");
+  const Fields tree = estimator.inside(**object, estimator.place() + ".tree_");
   auto values = tree.vector("values");
   if (!values) return fail(values.error());
   if (facts.kind == ModelKind::Classifier) normaliseRows(*values, width);
@@ -115,7 +115,7 @@ Result<EstimatorPtr> loadForest(const Fields& fields, Loader&) {
   Forest forest;
   std::size_t index = 0;
   for (const pickle::Value* item : list->items) {
-    const Fields tree(*item, fmt::format("{}.estimators_[{}]", fields.place(), index++));
+    const Fields tree = fields.inside(*item, fmt::format("{}.estimators_[{}]", fields.place(), index++));
     SLIP_CHECK(addTree(forest, tree, facts, widthOf(facts)));
   }
   const std::size_t width = widthOf(facts);
