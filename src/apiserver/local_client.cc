@@ -1,14 +1,15 @@
 #include "apiserver/local_client.h"
 
 #include "apiserver/api_status.h"
+#include "objects/schema/convert.h"
 
 namespace slipway::apiserver {
 namespace {
 
 Json objectOf(const Resource& resource, const Entry& entry) {
   Json object = entry.json();
-  if (textAt(object, "kind") == resource.kind) object["apiVersion"] = resource.apiVersion();
-  return object;
+  const bool other = textAt(object, "kind") == resource.kind && textAt(object, "apiVersion") != resource.apiVersion();
+  return other ? convertObject(std::move(object), resource.apiVersion()) : object;
 }
 
 class LocalWatch final : public kube::Watch {

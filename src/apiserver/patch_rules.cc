@@ -2,6 +2,7 @@
 #include "apiserver/write_rules.h"
 #include "objects/patch/field_set.h"
 #include "objects/patch/patch.h"
+#include "objects/schema/convert.h"
 
 namespace slipway::apiserver {
 
@@ -26,8 +27,7 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
   SLIP_TRY(const EntryPtr entry, current());
   const Json old = entry->json();
   if (context_.subresource == "scale") return patchScale(type, entry, old, patch);
-  Json target = old;
-  target["apiVersion"] = asked_.apiVersion();
+  Json target = &asked_ == &resource_ ? old : convertObject(old, asked_.apiVersion());
   Result<Json> patched = applyPatch(type, target, patch);
   if (!patched && patched.error().code == Code::Invalid) return rejectedPatch(patched.error().message);
   if (!patched) return badRequest(patched.error().message);
@@ -37,9 +37,7 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
     return badRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
   }
   if (Status unknown = reportUnknown(*patched); !unknown) {
-    Json shown = std::move(*patched);
-    shown["apiVersion"] = asked_.apiVersion();
-    return invalidPatch(dumpJson(shown), unknown.error().message);
+    return invalidPatch(dumpJson(*patched), unknown.error().message);
   }
   SLIP_CHECK(checkVersion(entry, old, *patched));
   return finishUpdate(entry, old, std::move(*patched));

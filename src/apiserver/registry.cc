@@ -5,6 +5,7 @@
 #include "apiserver/api_status.h"
 #include "apiserver/write_rules.h"
 #include "data/base64.h"
+#include "objects/schema/convert.h"
 
 namespace slipway::apiserver {
 
@@ -34,9 +35,7 @@ std::string Registry::textFor(const Resource& resource, const Entry& entry) {
   // Stored text begins with {"apiVersion":"…": keys are sorted.
   const std::string prefix = "{\"apiVersion\":\"" + resource.apiVersion() + "\"";
   if (entry.text.compare(0, prefix.size(), prefix) == 0) return entry.text;
-  const std::string head = "{\"apiVersion\":\"";
-  const auto end = entry.text.compare(0, head.size(), head) == 0 ? entry.text.find('"', head.size()) : std::string::npos;
-  return end == std::string::npos ? entry.text : prefix + entry.text.substr(end + 1);
+  return dumpJson(convertObject(entry.json(), resource.apiVersion()));
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include "apiserver/api_status.h"
 #include "apiserver/kind_rules.h"
 #include "base/ids.h"
+#include "objects/schema/convert.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -84,8 +85,8 @@ Status WriteRules::checkIdentity(Json& object) const {
   }
   if (context_.ns.empty()) meta.erase("namespace");
   else meta["namespace"] = context_.ns;
-  object["kind"] = resource_.kind;
-  object["apiVersion"] = resource_.apiVersion();
+  object["kind"] = asked_.kind;
+  object["apiVersion"] = asked_.apiVersion();
   return {};
 }
 
@@ -99,8 +100,10 @@ Status WriteRules::checkNamespace() const {
                    fmt::format("unable to create new content in namespace {} because it is being terminated", context_.ns));
 }
 
+// Prunes in the version that the client speaks, then turns the object into the one that is stored.
 Status WriteRules::reportUnknown(Json& object) {
-  std::vector<std::string> unknown = registry_.catalog().prune(resource_, object);
+  std::vector<std::string> unknown = registry_.catalog().prune(asked_, object);
+  if (&asked_ != &resource_) object = convertObject(std::move(object), resource_.apiVersion());
   if (context_.validation == FieldValidation::Ignore) return {};
   std::vector<std::string> messages;
   for (const std::string& field : unknown) messages.push_back(fmt::format("unknown field \"{}\"", field));
@@ -162,26 +165,23 @@ Status WriteRules::validate(const Json* old, const Json& object) const {
   return invalid(resource_, textAt(at(object, "metadata"), "name"), errors);
 }
 
-Result<Written> WriteRules::create(Json object) {
-  SLIP_CHECK(checkIdentity(object));
-  Json& meta = object["metadata"];
-  std::string name = textAt(meta, "name", context_.name);
+Result<std::string> WriteRules::chooseName(const Json& meta) const {
+  const std::string given = textAt(meta, "name", context_.name);
   const std::string prefix = textAt(meta, "generateName");
-  if (name.empty() && prefix.empty()) {
+  if (!given.empty()) return given;
+  if (prefix.empty()) {
     return invalid(asked_, "", {{"FieldValueRequired", "metadata.name", "Required value: name or generateName is required"}});
   }
-  if (!textAt(meta, "resourceVersion").empty()) return badRequest("resourceVersion should not be set on objects to be created");
-  for (int i = 0; name.empty() || (!prefix.empty() && textAt(meta, "name").empty() && txn_.get(bucket_, context_.ns, name)); ++i) {
-    if (i == kNameAttempts) return alreadyExists(asked_, name);
+  std::string name;
+  for (int i = 0; i < kNameAttempts; ++i) {
     name = prefix.substr(0, kMaxGeneratedPrefix) + randomSuffix(5);
+    if (!txn_.get(bucket_, context_.ns, name)) return name;
   }
-  meta["name"] = name;
-  if (Status unknown = reportUnknown(object); !unknown) {
-    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
-                                  unknown.error().message));
-  }
-  SLIP_CHECK(checkNamespace());
-  if (resource_.hasStatus) object.erase("status");
+  return alreadyExists(asked_, name);
+}
+
+// What only the server may say about a new object.
+void WriteRules::setServerFields(Json& meta) const {
   for (const char* field : {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
                             "generation", "selfLink"}) {
     meta.erase(field);
@@ -190,6 +190,20 @@ Result<Written> WriteRules::create(Json object) {
   meta["uid"] = newUuid();
   meta["creationTimestamp"] = formatRfc3339(registry_.clock().wall());
   if (hasGeneration(resource_)) meta["generation"] = 1;
+}
+
+Result<Written> WriteRules::create(Json object) {
+  SLIP_CHECK(checkIdentity(object));
+  SLIP_TRY(const std::string name, chooseName(object["metadata"]));
+  object["metadata"]["name"] = name;
+  if (!textAt(object["metadata"], "resourceVersion").empty()) return badRequest("resourceVersion should not be set on objects to be created");
+  if (Status unknown = reportUnknown(object); !unknown) {
+    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
+                                  unknown.error().message));
+  }
+  SLIP_CHECK(checkNamespace());
+  if (resource_.hasStatus) object.erase("status");
+  setServerFields(object["metadata"]);
   prepareCreate(resource_, object);
   registry_.catalog().applyDefaults(resource_, object);
   if (bucket_ == "services") allocateClusterIp(object);

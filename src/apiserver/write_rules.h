@@ -28,6 +28,10 @@ class WriteRules {
   Json find(const std::string& apiVersion, const std::string& kind, const std::string& ns, const std::string& name) const;
   void allocateClusterIp(Json& service) const;
 
+  // Create.
+  Result<std::string> chooseName(const Json& meta) const;
+  void setServerFields(Json& meta) const;
+
   // Update.
   Status checkVersion(const EntryPtr& current, const Json& old, const Json& object) const;
   void keepServerFields(const Json& old, Json& object) const;

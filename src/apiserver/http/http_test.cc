@@ -234,6 +234,21 @@ TEST_F(HttpTest, BadInputGetsAClearAnswer) {
   EXPECT_EQ(call("GET", "/api/v1/namespaces/default/pods/p/exec").status, 404);
 }
 
+TEST_F(HttpTest, EveryVersionOfAKindShowsTheSameObject) {
+  const std::string tail = "/namespaces/default/horizontalpodautoscalers";
+  const Answer made = call("POST", "/apis/autoscaling/v1" + tail + "?fieldValidation=Strict",
+                           R"({"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{"maxReplicas":3,
+      "targetCPUUtilizationPercentage":70,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"}}})");
+  EXPECT_EQ(made.status, 201) << made.text;
+  EXPECT_EQ(made.json["spec"]["targetCPUUtilizationPercentage"], 70);
+  const Json v2 = call("GET", "/apis/autoscaling/v2" + tail + "/h").json;
+  EXPECT_EQ(v2["apiVersion"], "autoscaling/v2");
+  EXPECT_EQ(v2["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70);
+  const Answer patched = call("PATCH", "/apis/autoscaling/v1" + tail + "/h", R"({"spec":{"targetCPUUtilizationPercentage":50}})",
+                              {{"Content-Type", "application/merge-patch+json"}});
+  EXPECT_EQ(patched.json["spec"]["targetCPUUtilizationPercentage"], 50) << patched.text;
+}
+
 TEST_F(HttpTest, YamlBodiesAndListsOfTheWholeClusterWork) {
   EXPECT_EQ(call("POST", kMaps, "metadata:\n  name: yam\ndata:\n  k: \"1\"\n", {{"Content-Type", "application/yaml"}}).status, 201);
   EXPECT_EQ(call("GET", "/api/v1/configmaps").json["items"].size(), 1u);
