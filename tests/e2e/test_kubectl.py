@@ -84,7 +84,7 @@ def test_get_in_every_output_form(k):
     assert "a: b" in k("get", "cm", "c", "-o", "yaml")
     assert k("get", "cm", "c", "-o", "name") == "configmap/c\n"
     assert k("get", "cm", "-o", "custom-columns=N:.metadata.name,A:.data.a", "--field-selector", "metadata.name=c").split() == ["N", "A", "c", "b"]
-    k("get", "all")
+    k("get", "all", stderr=None)  # says on stderr that there is nothing
     k("get", "pods,svc,isvc", "-A")
     k("get", "cm", "--sort-by=.metadata.name")
 

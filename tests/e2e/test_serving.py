@@ -24,7 +24,7 @@ def isvc(namespace, name="iris", uri="pvc://my-models/iris", **predictor):
 
 
 def serve_iris(platform, namespace, iris_model, **predictor):
-    platform.kubectl("create", "namespace", namespace)
+    platform.kubectl("create", "namespace", namespace, check=False)  # pytest may set a module's fixture up again
     shutil.copy(iris_model, platform.model_folder(namespace, "my-models", "iris"))
     platform.apply(claim(namespace))
     platform.apply(isvc(namespace, **predictor))

@@ -1,5 +1,6 @@
 // slipway: the one binary. Declares the subcommands and runs the chosen one; no logic lives here.
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "cmd/commands.h"
 
@@ -16,6 +17,11 @@ int main(int argc, char** argv) {
   slipway::cmd::addStorageInitCommand(app, &exitCode);
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
+  // CLI11 would only say that a subcommand is required.
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr) {
+    std::fprintf(stderr, "slipway: unknown command '%s'; slipway --help lists the commands\n", argv[1]);
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
