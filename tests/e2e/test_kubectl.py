@@ -124,7 +124,7 @@ def test_rollout_status_history_restart_and_undo(k):
     k("rollout", "restart", "deploy/web")
     assert 'successfully rolled out' in k("rollout", "status", "deploy/web", "--timeout=30s")
     assert k("rollout", "history", "deploy/web").count("<none>") == 2
-    assert "rolled back" in k("rollout", "undo", "deploy/web")
+    assert "rolled back" in k("rollout", "undo", "deploy/web", stderr=None)  # 1.37 warns about last-applied here
     assert 'successfully rolled out' in k("rollout", "status", "deploy/web", "--timeout=30s")
 
 
@@ -135,7 +135,7 @@ def test_wait_describe_and_delete(k):
     assert "ScalingReplicaSet" in described and "Available" in described
     pod = k("get", "pods", "-o", "name").strip()
     assert "Started container main" in k("describe", pod)
-    assert k("delete", "deploy", "web", "--timeout=30s") == 'deployment.apps "web" deleted\n'
+    assert k("delete", "deploy", "web", "--timeout=30s").startswith('deployment.apps "web" deleted')
     wait_for(lambda: k("get", "pods", "-o", "name", stderr=None) == "", "pods of a deleted deployment are collected")
 
 
@@ -181,7 +181,7 @@ def test_api_resources_versions_and_cluster_info(k):
     for word in ("inferenceservices", "isvc", "servingruntimes", "deployments", "horizontalpodautoscalers"):
         assert word in out
     assert "serving.kserve.io/v1beta1" in k("api-versions")
-    k("version")
+    k("version", stderr=None)  # 1.37 remarks that the server calls itself 1.32
     k("cluster-info")
 
 
