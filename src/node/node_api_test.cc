@@ -103,6 +103,18 @@ TEST_F(NodeApiTest, ASettledPodCausesNoWrites) {
   EXPECT_EQ(textAt(at(pod("p"), "metadata"), "resourceVersion"), before);
 }
 
+// A container that ends while its pod's status is being written must not leave the pod Running for ever.
+TEST_F(NodeApiTest, PodsThatEndAtOnceAreSeenToEnd) {
+  constexpr int kPods = 20;
+  for (int i = 0; i < kPods; ++i) {
+    create("p" + std::to_string(i), {{"restartPolicy", "Never"}, {"containers", Json::array({shell("exit 3")})}});
+  }
+  for (int i = 0; i < kPods; ++i) {
+    const std::string name = "p" + std::to_string(i);
+    EXPECT_TRUE(api_.runUntil([&] { return textAt(at(pod(name), "status"), "phase") == "Failed"; })) << pod(name).dump(1);
+  }
+}
+
 TEST_F(NodeApiTest, EventsTellTheStoryOfAPod) {
   create("p", {{"containers", Json::array({shell("exit 1")})}});
   auto seen = [&](const std::string& reason) {

@@ -50,6 +50,7 @@ void PodWorker::start() {
 }
 
 void PodWorker::wake() {
+  ++wakes_;
   wake_.notifyAll();
   changed_.notifyAll();
 }
@@ -115,6 +116,7 @@ void PodWorker::referenceChanged(const Kind& kind, const std::string& name) {
 Task<void> PodWorker::run(Self self) {
   PodWorker& w = *self;
   while (!w.finished_) {
+    const std::uint64_t seen = w.wakes_;
     if (w.refresh_) {
       w.refresh_ = false;
       auto places = co_await w.prepareVolumes();
@@ -127,6 +129,7 @@ Task<void> PodWorker::run(Self self) {
     // What was done may have changed what there is to do; the same question again costs little.
     const Decision next = decide(w.plan_, w.state_, w.node_->clock.now());
     if (!next.actions.empty() && next.actions != decision.actions) continue;
+    if (w.wakes_ != seen) continue;  // a container may have ended while the status was being written
     std::optional<TimePoint> until = next.wakeAt;
     if (w.publishFailed_ && (!until || w.publishAt_ < *until)) until = w.publishAt_;
     if (!next.actions.empty() && !until) until = after(w.node_->clock.now(), kPublishRetry);

@@ -105,6 +105,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   PodState state_;
   PodPaths paths_;
   kube::Signal wake_, changed_;
+  std::uint64_t wakes_ = 0;  // counts wake(): one that comes while run() is busy must not be lost
   Json published_;                  // the last status that the API took
   TimePoint publishAt_{};           // after a failed write: not before
   bool publishFailed_ = false;
