@@ -1,14 +1,12 @@
-// Precompiled by the build and given to every file. Only what most files need: each line here costs every change of it a full
-// rebuild, and saves 2 s per file.
+// Precompiled by the build and given to every file. Only what most files need: each line here costs every change of it a
+// full rebuild, and saves 2 s per file.
 #pragma once
-#include <boost/asio/awaitable.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include <tl/expected.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -17,12 +15,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <tl/expected.hpp>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>

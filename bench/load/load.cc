@@ -1,9 +1,10 @@
-// load: an open-loop HTTP/1.1 load generator for the benchmarks: sends at a fixed rate whether or not answers come, so that a
-// stall shows in the latencies (no coordinated omission). Latency counts from the moment a request was due.
+// load: an open-loop HTTP/1.1 load generator for the benchmarks: sends at a fixed rate whether or not answers come, so that
+// a stall shows in the latencies (no coordinated omission). Latency counts from the moment a request was due.
 //
 //   load HOST:PORT PATH HOST_HEADER BODY_FILE RATE SECONDS CONNECTIONS
 //
-// Prints one JSON line: sent, ok, errors, and p50, p90, p99, max in microseconds. Spins on its core: pin it away from the server.
+// Prints one JSON line: sent, ok, errors, and p50, p90, p99, max in microseconds. Spins on its core: pin it away from the
+// server.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -82,9 +83,15 @@ class Load {
 
   void print() {
     std::sort(latencies_.begin(), latencies_.end());
-    auto at = [this](double q) { return latencies_.empty() ? 0.0 : latencies_[std::min(latencies_.size() - 1, static_cast<std::size_t>(q * latencies_.size()))]; };
-    std::printf("{\"sent\": %zu, \"ok\": %zu, \"errors\": %zu, \"unsent\": %zu, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"max\": %.1f}\n",
-                sent_, latencies_.size(), errors_, waiting_.size(), at(0.5), at(0.9), at(0.99), at(1.0));
+    auto at = [this](double q) {
+      return latencies_.empty()
+                 ? 0.0
+                 : latencies_[std::min(latencies_.size() - 1, static_cast<std::size_t>(q * latencies_.size()))];
+    };
+    std::printf(
+        "{\"sent\": %zu, \"ok\": %zu, \"errors\": %zu, \"unsent\": %zu, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, "
+        "\"max\": %.1f}\n",
+        sent_, latencies_.size(), errors_, waiting_.size(), at(0.5), at(0.9), at(0.99), at(1.0));
   }
 
  private:
@@ -117,16 +124,20 @@ class Load {
       const ssize_t got = read(c.fd, buffer, sizeof buffer);
       if (got <= 0) {
         ++errors_;
-        if (c.busy) --inFlight_;
-        else idle_.erase(std::find(idle_.begin(), idle_.end(), i));
+        if (c.busy)
+          --inFlight_;
+        else
+          idle_.erase(std::find(idle_.begin(), idle_.end(), i));
         close(c.fd);
         open(i);
         continue;
       }
       c.received.append(buffer, static_cast<std::size_t>(got));
       if (!c.busy || !complete(c.received)) continue;
-      if (c.received.compare(9, 3, "200") == 0) latencies_.push_back(std::chrono::duration<double, std::micro>(Clock::now() - c.due).count());
-      else ++errors_;
+      if (c.received.compare(9, 3, "200") == 0)
+        latencies_.push_back(std::chrono::duration<double, std::micro>(Clock::now() - c.due).count());
+      else
+        ++errors_;
       c.busy = false;
       --inFlight_;
       idle_.push_back(i);

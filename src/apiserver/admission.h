@@ -1,4 +1,5 @@
-// Admission: what a kind's owner adds to every write of it: defaults (mutate) and rules (validate), as pure functions on JSON.
+// Admission: what a kind's owner adds to every write of it: defaults (mutate) and rules (validate), as pure functions on
+// JSON.
 //
 // They run on the store's writer thread inside the write's transaction, so `find` sees exactly the state that the write will
 // join; they must not block. A refusal's message goes to the user as it is.
@@ -39,8 +40,8 @@ struct AdmissionRequest {
 };
 
 struct Admission {
-  std::string group;  // "*" matches every group
-  std::string kind;   // "*" matches every kind
+  std::string group;                                                            // "*" matches every group
+  std::string kind;                                                             // "*" matches every kind
   std::function<Status(const AdmissionRequest&, Json& object)> mutate;          // create and update, not status writes
   std::function<Status(const AdmissionRequest&, const Json& object)> validate;  // also delete (object is the stored one)
   bool matches(const Resource& r) const { return (group == "*" || group == r.group) && (kind == "*" || kind == r.kind); }

@@ -24,7 +24,7 @@ const char* reasonOf(Code code) {
 }
 
 Json failure(Code code, const std::string& message) {
-  return Json{{"kind", "Status"},    {"apiVersion", "v1"},       {"metadata", Json::object()}, {"status", "Failure"},
+  return Json{{"kind", "Status"},   {"apiVersion", "v1"},       {"metadata", Json::object()}, {"status", "Failure"},
               {"message", message}, {"reason", reasonOf(code)}, {"code", httpStatus(code)}};
 }
 
@@ -49,7 +49,8 @@ Failure notFound(const Resource& r, const std::string& name) {
 }
 
 Failure alreadyExists(const Resource& r, const std::string& name) {
-  return withStatus(Code::AlreadyExists, fmt::format("{} \"{}\" already exists", r.qualified(), name), detailsOf(r, name, r.plural));
+  return withStatus(Code::AlreadyExists, fmt::format("{} \"{}\" already exists", r.qualified(), name),
+                    detailsOf(r, name, r.plural));
 }
 
 Failure conflict(const Resource& r, const std::string& name, const std::string& why) {
@@ -81,7 +82,8 @@ Failure invalid(const Resource& r, const std::string& name, const std::vector<Fi
 }
 
 Failure invalidPatch(const std::string& patched, const std::string& why) {
-  return invalid(Resource{}, "", {{"FieldValueInvalid", "patch", fmt::format("Invalid value: {}: {}", dumpJson(Json(patched)), why)}});
+  return invalid(Resource{}, "",
+                 {{"FieldValueInvalid", "patch", fmt::format("Invalid value: {}: {}", dumpJson(Json(patched)), why)}});
 }
 
 Failure rejectedPatch(const std::string& why) {
@@ -96,7 +98,8 @@ Failure noSuchPath() {
 }
 
 Failure methodNotAllowed(const std::string& method) {
-  return withStatus(Code::MethodNotAllowed, "the server does not allow this method on the requested resource", Json::object());
+  return withStatus(Code::MethodNotAllowed, "the server does not allow this method on the requested resource",
+                    Json::object());
 }
 
 Failure expired(std::uint64_t revision, std::uint64_t oldest) {
@@ -106,7 +109,8 @@ Failure expired(std::uint64_t revision, std::uint64_t oldest) {
 Failure unsupportedMediaType(const std::vector<std::string>& accepted) {
   std::string list;
   for (const std::string& type : accepted) list += (list.empty() ? "" : ", ") + type;
-  return withStatus(Code::UnsupportedMedia, "the body of the request was in an unknown format - accepted media types include: " + list);
+  return withStatus(Code::UnsupportedMedia,
+                    "the body of the request was in an unknown format - accepted media types include: " + list);
 }
 
 Json toStatus(const Error& error) {
@@ -120,7 +124,8 @@ Json toStatus(const Error& error) {
 Json deletedStatus(const Resource& r, const std::string& name, const std::string& uid) {
   Json details = detailsOf(r, name, r.plural);
   details["uid"] = uid;
-  return Json{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}, {"details", details}};
+  return Json{
+      {"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}, {"details", details}};
 }
 
 }  // namespace slipway::apiserver

@@ -19,7 +19,8 @@ const std::vector<std::string> kOurGroups = {"serving.kserve.io", "serving.knati
                                              "networking.istio.io", "datasciencecluster.opendatahub.io"};
 
 Json clusterRole(const std::string& name, Json rules) {
-  return Json{{"metadata", {{"name", name}, {"labels", {{"kubernetes.io/bootstrapping", "rbac-defaults"}}}}}, {"rules", std::move(rules)}};
+  return Json{{"metadata", {{"name", name}, {"labels", {{"kubernetes.io/bootstrapping", "rbac-defaults"}}}}},
+              {"rules", std::move(rules)}};
 }
 
 Json binding(const std::string& role, const std::string& group) {
@@ -30,14 +31,17 @@ Json binding(const std::string& role, const std::string& group) {
 }
 
 // What a user of one namespace works with; Secrets and role bindings come on top for edit and admin.
-const std::vector<std::string> kCoreView = {"configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/log", "pods/status",
-                                            "serviceaccounts", "services", "events", "namespaces"};
-const std::vector<std::string> kCoreEdit = {"configmaps", "endpoints", "persistentvolumeclaims", "pods", "pods/exec", "pods/attach",
-                                            "pods/portforward", "pods/eviction", "secrets", "serviceaccounts", "services", "events"};
+const std::vector<std::string> kCoreView = {"configmaps", "endpoints",   "persistentvolumeclaims", "pods",
+                                            "pods/log",   "pods/status", "serviceaccounts",        "services",
+                                            "events",     "namespaces"};
+const std::vector<std::string> kCoreEdit = {
+    "configmaps",    "endpoints", "persistentvolumeclaims", "pods",     "pods/exec", "pods/attach", "pods/portforward",
+    "pods/eviction", "secrets",   "serviceaccounts",        "services", "events"};
 
 std::vector<Json> roleRules() {
   const std::vector<std::string> all = {"*"};
-  Json view = Json::array({rule({""}, kCoreView, kRead), rule({"apps", "autoscaling", "networking.k8s.io", "discovery.k8s.io"}, all, kRead),
+  Json view = Json::array({rule({""}, kCoreView, kRead),
+                           rule({"apps", "autoscaling", "networking.k8s.io", "discovery.k8s.io"}, all, kRead),
                            rule(kOurGroups, all, kRead)});
   Json edit = view;
   edit.push_back(rule({""}, kCoreEdit, kWrite));
@@ -55,20 +59,25 @@ void addRoles(Registry& registry, std::vector<Wanted>& wanted) {
   const Resource* bindings = registry.resource(group, "v1", "clusterrolebindings");
   if (!roles || !bindings) return;
   const auto rules = roleRules();
-  const auto role = [&](const std::string& name, Json r) { wanted.push_back({roles, "", name, clusterRole(name, std::move(r))}); };
+  const auto role = [&](const std::string& name, Json r) {
+    wanted.push_back({roles, "", name, clusterRole(name, std::move(r))});
+  };
   Json everything = rule({"*"}, {"*"}, {"*"});
   role("cluster-admin", Json::array({everything, Json{{"nonResourceURLs", {"*"}}, {"verbs", {"*"}}}}));
   role("view", rules[0]);
   role("edit", rules[1]);
   role("admin", rules[2]);
-  role("system:discovery", Json::array({Json{{"nonResourceURLs", {"/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi",
-                                                                 "/openapi/*", "/readyz", "/version", "/version/"}},
-                                            {"verbs", {"get"}}}}));
-  role("system:basic-user", Json::array({rule({"authorization.k8s.io"}, {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, {"create"}),
-                                        rule({"authentication.k8s.io"}, {"selfsubjectreviews"}, {"create"})}));
-  for (const auto& [name, who] : std::vector<std::pair<std::string, std::string>>{{"cluster-admin", "system:masters"},
-                                                                                 {"system:discovery", "system:authenticated"},
-                                                                                 {"system:basic-user", "system:authenticated"}}) {
+  role("system:discovery", Json::array({Json{{"nonResourceURLs",
+                                              {"/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi",
+                                               "/openapi/*", "/readyz", "/version", "/version/"}},
+                                             {"verbs", {"get"}}}}));
+  role("system:basic-user",
+       Json::array({rule({"authorization.k8s.io"}, {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, {"create"}),
+                    rule({"authentication.k8s.io"}, {"selfsubjectreviews"}, {"create"})}));
+  for (const auto& [name, who] :
+       std::vector<std::pair<std::string, std::string>>{{"cluster-admin", "system:masters"},
+                                                        {"system:discovery", "system:authenticated"},
+                                                        {"system:basic-user", "system:authenticated"}}) {
     wanted.push_back({bindings, "", name, binding(name, who)});
   }
 }
@@ -83,9 +92,10 @@ Task<Status> bootstrap(Registry& registry, BootstrapOptions options) {
   if (options.roles) addRoles(registry, wanted);
   if (options.apiPort != 0) {
     Json port{{"name", "https"}, {"protocol", "TCP"}, {"port", 443}, {"targetPort", options.apiPort}};
-    wanted.push_back({registry.resource("", "v1", "services"), "default", "kubernetes",
-                      Json{{"metadata", {{"name", "kubernetes"}, {"labels", {{"component", "apiserver"}, {"provider", "kubernetes"}}}}},
-                           {"spec", {{"type", "ClusterIP"}, {"ports", Json::array({port})}}}}});
+    wanted.push_back(
+        {registry.resource("", "v1", "services"), "default", "kubernetes",
+         Json{{"metadata", {{"name", "kubernetes"}, {"labels", {{"component", "apiserver"}, {"provider", "kubernetes"}}}}},
+              {"spec", {{"type", "ClusterIP"}, {"ports", Json::array({port})}}}}});
   }
   for (Wanted& w : wanted) {
     if (!w.resource || registry.store().get(w.resource->qualified(), w.ns, w.name)) continue;
@@ -96,7 +106,8 @@ Task<Status> bootstrap(Registry& registry, BootstrapOptions options) {
     context.fieldManager = "slipway-bootstrap";
     auto made = co_await registry.create(std::move(context), std::move(w.object));
     if (!made && made.error().code != Code::AlreadyExists) {
-      co_return fail(made.error().code, fmt::format("cannot create {} {}: {}", w.resource->plural, w.name, made.error().message));
+      co_return fail(made.error().code,
+                     fmt::format("cannot create {} {}: {}", w.resource->plural, w.name, made.error().message));
     }
   }
   co_return Status{};

@@ -1,5 +1,5 @@
-// The objects that every cluster has: namespaces, the `kubernetes` Service, the cluster roles admin, edit, view and cluster-admin.
-// Made when absent, never changed afterwards: a user may edit them.
+// The objects that every cluster has: namespaces, the `kubernetes` Service, the cluster roles admin, edit, view and
+// cluster-admin. Made when absent, never changed afterwards: a user may edit them.
 #pragma once
 #include "apiserver/registry.h"
 

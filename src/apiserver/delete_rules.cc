@@ -13,21 +13,25 @@ void setFinalizer(Json& meta, const char* name, bool present) {
     if (f != name) kept.push_back(f);
   }
   if (present) kept.push_back(name);
-  if (kept.empty()) meta.erase("finalizers");
-  else meta["finalizers"] = kept;
+  if (kept.empty())
+    meta.erase("finalizers");
+  else
+    meta["finalizers"] = kept;
 }
 
 }  // namespace
 
 Status WriteRules::checkPreconditions(const EntryPtr& entry, const DeleteRequest& request) const {
   if (!request.uid.empty() && request.uid != entry->uid) {
-    return conflict(asked_, context_.name,
-                    fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", request.uid, entry->uid));
+    return conflict(
+        asked_, context_.name,
+        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", request.uid, entry->uid));
   }
   if (!request.resourceVersion.empty() && request.resourceVersion != std::to_string(entry->revision)) {
-    return conflict(asked_, context_.name,
-                    fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
-                                request.resourceVersion, entry->revision));
+    return conflict(
+        asked_, context_.name,
+        fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+                    request.resourceVersion, entry->revision));
   }
   return {};
 }
@@ -55,7 +59,8 @@ Result<Written> WriteRules::remove(const DeleteRequest& request) {
   for (const Admission& a : registry_.admissions()) {
     if (a.validate && a.matches(resource_)) SLIP_CHECK(a.validate(admission, object));
   }
-  if (bucket_ == "namespaces" && (context_.name == "default" || context_.name == "kube-system" || context_.name == "kube-public")) {
+  if (bucket_ == "namespaces" &&
+      (context_.name == "default" || context_.name == "kube-system" || context_.name == "kube-public")) {
     return forbidden(asked_, context_.name, "this namespace may not be deleted");
   }
   const Json before = object;
@@ -73,8 +78,8 @@ Result<Written> WriteRules::remove(const DeleteRequest& request) {
   std::int64_t grace = graceSeconds(object, request);
   const bool already = meta.contains("deletionTimestamp");
   if (already) grace = std::min(grace, intAt(meta, "deletionGracePeriodSeconds", 0));
-  const bool pending = !at(meta, "finalizers").empty() || grace > 0 ||
-                       (bucket_ == "namespaces" && !at(object, "spec", "finalizers").empty());
+  const bool pending =
+      !at(meta, "finalizers").empty() || grace > 0 || (bucket_ == "namespaces" && !at(object, "spec", "finalizers").empty());
   if (!pending) return removeNow(std::move(object));
   if (!already || grace < intAt(meta, "deletionGracePeriodSeconds", 0)) {
     meta["deletionTimestamp"] = formatRfc3339(registry_.clock().wall() + std::chrono::seconds(grace));

@@ -22,12 +22,12 @@ struct Entry {
   std::uint64_t revision = 0;
   std::string ns, name, uid;
   Pairs labels;
-  Pairs fields;                        // the selectable fields of its kind (fieldLabels) without metadata.*
+  Pairs fields;  // the selectable fields of its kind (fieldLabels) without metadata.*
   std::vector<std::string> ownerUids;
-  bool deleting = false;               // metadata.deletionTimestamp is set
-  std::string text;                    // compact JSON with kind, apiVersion and metadata.resourceVersion
+  bool deleting = false;  // metadata.deletionTimestamp is set
+  std::string text;       // compact JSON with kind, apiVersion and metadata.resourceVersion
 
-  Json json() const;                   // never fails: the text was made by dumpJson
+  Json json() const;  // never fails: the text was made by dumpJson
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 

@@ -208,8 +208,10 @@ Task<void> GarbageCollector::patchMetadata(ObjectRef ref, Json object, Json chan
   context.validation = FieldValidation::Ignore;
   auto written = co_await registry_.patch(std::move(context), kube::PatchType::Merge, Json{{"metadata", change}});
   if (written || written.error().code == Code::NotFound) co_return;
-  if (written.error().code == Code::Conflict) work_.add(ref);
-  else logWarn("garbage collection of {} {}/{}: {}", ref.resource, ref.ns, ref.name, written.error().message);
+  if (written.error().code == Code::Conflict)
+    work_.add(ref);
+  else
+    logWarn("garbage collection of {} {}/{}: {}", ref.resource, ref.ns, ref.name, written.error().message);
 }
 
 Task<void> GarbageCollector::remove(ObjectRef ref, std::string uid, std::string policy) {

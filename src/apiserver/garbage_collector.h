@@ -1,5 +1,5 @@
-// GarbageCollector: deletes what its owners left behind, by metadata.ownerReferences: background (the owner is gone), foreground (the
-// owner waits for its dependents) and orphan (the dependents lose the reference).
+// GarbageCollector: deletes what its owners left behind, by metadata.ownerReferences: background (the owner is gone),
+// foreground (the owner waits for its dependents) and orphan (the dependents lose the reference).
 //
 // Event driven: it looks only at objects that a committed change touched, never in a loop. Lives on the control executor.
 #pragma once

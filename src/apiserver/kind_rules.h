@@ -1,5 +1,5 @@
-// What the server adds to single built-in kinds beyond their schemas: a first status, finalizers of namespaces, and values that a
-// client which replaces an object from its manifest does not know. Pure functions; they run on the writer thread.
+// What the server adds to single built-in kinds beyond their schemas: a first status, finalizers of namespaces, and values
+// that a client which replaces an object from its manifest does not know. Pure functions; they run on the writer thread.
 #pragma once
 #include "data/json.h"
 #include "objects/schema/catalog.h"

@@ -78,7 +78,8 @@ Task<Result<kube::List>> LocalClient::list(Kind kind, kube::ListOptions options)
   co_return list;
 }
 
-Task<Result<std::unique_ptr<kube::Watch>>> LocalClient::watch(Kind kind, kube::ListOptions options, std::string resourceVersion) {
+Task<Result<std::unique_ptr<kube::Watch>>> LocalClient::watch(Kind kind, kube::ListOptions options,
+                                                              std::string resourceVersion) {
   SLIP_CO_TRY(const Resource* resource, resourceOf(kind));
   WatchQuery query{options.ns, options.labelSelector, options.fieldSelector, std::move(resourceVersion)};
   SLIP_CO_TRY(auto watch, registry_.watch(*resource, query));
@@ -106,7 +107,8 @@ Task<Result<Json>> LocalClient::update(Kind kind, Json object, kube::WriteOption
   co_return resultOf(*resource, written);
 }
 
-Task<Result<Json>> LocalClient::patch(Kind kind, kube::Key key, kube::PatchType type, Json patch, kube::WriteOptions options) {
+Task<Result<Json>> LocalClient::patch(Kind kind, kube::Key key, kube::PatchType type, Json patch,
+                                      kube::WriteOptions options) {
   SLIP_CO_TRY(const Resource* resource, resourceOf(kind));
   Result<Written> written = co_await registry_.patch(context(*resource, key, options), type, std::move(patch));
   co_return resultOf(*resource, written);

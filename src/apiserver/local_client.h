@@ -1,4 +1,5 @@
-// LocalClient: kube::Client inside the process of the embedded API server: the same rules as over HTTP, no serialising to a socket.
+// LocalClient: kube::Client inside the process of the embedded API server: the same rules as over HTTP, no serialising to a
+// socket.
 //
 // Used from the registry's executor; the registry must outlive it and its watches.
 //
@@ -12,14 +13,17 @@ namespace slipway::apiserver {
 class LocalClient final : public kube::Client {
  public:
   // user: who the writes are done as, for admission.
-  explicit LocalClient(Registry& registry, UserInfo user = UserInfo::system()) : registry_(registry), user_(std::move(user)) {}
+  explicit LocalClient(Registry& registry, UserInfo user = UserInfo::system())
+      : registry_(registry), user_(std::move(user)) {}
 
   Task<Result<Json>> get(Kind kind, kube::Key key) override;
   Task<Result<kube::List>> list(Kind kind, kube::ListOptions options) override;
-  Task<Result<std::unique_ptr<kube::Watch>>> watch(Kind kind, kube::ListOptions options, std::string resourceVersion) override;
+  Task<Result<std::unique_ptr<kube::Watch>>> watch(Kind kind, kube::ListOptions options,
+                                                   std::string resourceVersion) override;
   Task<Result<Json>> create(Kind kind, Json object, kube::WriteOptions options = {}) override;
   Task<Result<Json>> update(Kind kind, Json object, kube::WriteOptions options = {}) override;
-  Task<Result<Json>> patch(Kind kind, kube::Key key, kube::PatchType type, Json patch, kube::WriteOptions options = {}) override;
+  Task<Result<Json>> patch(Kind kind, kube::Key key, kube::PatchType type, Json patch,
+                           kube::WriteOptions options = {}) override;
   Task<Status> remove(Kind kind, kube::Key key, kube::DeleteOptions options = {}) override;
 
  private:

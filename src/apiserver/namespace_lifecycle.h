@@ -1,5 +1,5 @@
-// NamespaceLifecycle: gives every namespace its `default` ServiceAccount (and the ConfigMap with the cluster's CA), and empties a
-// namespace that is being deleted before it goes. Event driven; lives on the control executor.
+// NamespaceLifecycle: gives every namespace its `default` ServiceAccount (and the ConfigMap with the cluster's CA), and
+// empties a namespace that is being deleted before it goes. Event driven; lives on the control executor.
 #pragma once
 #include "apiserver/registry.h"
 #include "apiserver/work_set.h"

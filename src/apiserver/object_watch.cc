@@ -6,7 +6,10 @@ using Type = kube::WatchEvent::Type;
 
 ObjectWatch::ObjectWatch(std::string ns, Selector selector, std::unique_ptr<Subscription> subscription,
                          std::vector<WatchItem> initial)
-    : ns_(std::move(ns)), selector_(std::move(selector)), subscription_(std::move(subscription)), initial_(std::move(initial)) {}
+    : ns_(std::move(ns)),
+      selector_(std::move(selector)),
+      subscription_(std::move(subscription)),
+      initial_(std::move(initial)) {}
 
 bool ObjectWatch::matches(const EntryPtr& entry) const {
   return entry && (ns_.empty() || entry->ns == ns_) && selector_.matches(*entry);

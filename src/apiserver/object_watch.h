@@ -16,16 +16,16 @@ namespace slipway::apiserver {
 
 struct WatchQuery {
   std::string ns, labelSelector, fieldSelector;
-  std::string resourceVersion;        // "" or "0": first ADDED for what exists now
+  std::string resourceVersion;  // "" or "0": first ADDED for what exists now
   bool bookmarks = false;
-  bool sendInitialEvents = false;     // ADDED for all, then a bookmark with k8s.io/initial-events-end
+  bool sendInitialEvents = false;  // ADDED for all, then a bookmark with k8s.io/initial-events-end
 };
 
 struct WatchItem {
   kube::WatchEvent::Type type = kube::WatchEvent::Type::Added;
-  EntryPtr entry;                     // null for a bookmark
-  std::uint64_t revision = 0;         // the entry's, but for an object that stopped matching: of the change that did it
-  bool initialEnd = false;            // bookmark: the initial objects are all sent
+  EntryPtr entry;              // null for a bookmark
+  std::uint64_t revision = 0;  // the entry's, but for an object that stopped matching: of the change that did it
+  bool initialEnd = false;     // bookmark: the initial objects are all sent
 };
 
 class ObjectWatch {

@@ -22,7 +22,8 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
   if (type == PatchType::Apply) return serverSideApply(patch);
   if (type != PatchType::Json && !patch.is_object()) return badRequest("the patch must be a JSON object");
   if (type == PatchType::Strategic && asked_.custom) {
-    return unsupportedMediaType({"application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"});
+    return unsupportedMediaType(
+        {"application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"});
   }
   SLIP_TRY(const EntryPtr entry, current());
   const Json old = entry->json();
@@ -34,7 +35,8 @@ Result<Written> WriteRules::patch(PatchType type, const Json& patch) {
   SLIP_CHECK(checkIdentity(*patched));
   const std::string name = textAt((*patched)["metadata"], "name");
   if (name != context_.name) {
-    return badRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
+    return badRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
   }
   if (Status unknown = reportUnknown(*patched); !unknown) {
     return invalidPatch(dumpJson(*patched), unknown.error().message);
@@ -51,8 +53,8 @@ Result<Written> WriteRules::patchScale(PatchType type, const EntryPtr& entry, co
   return updateScale(entry, old, *patched);
 }
 
-// kubectl moving an object from client-side to server-side apply may change what its last-applied annotation lists: those fields
-// are its own, under the name of an Update manager.
+// kubectl moving an object from client-side to server-side apply may change what its last-applied annotation lists: those
+// fields are its own, under the name of an Update manager.
 bool WriteRules::wereAppliedBefore(const Json& live, const std::vector<FieldConflict>& conflicts) const {
   if (context_.fieldManager != "kubectl") return false;
   const std::string text = textAt(at(live, "metadata", "annotations"), "kubectl.kubernetes.io/last-applied-configuration");
@@ -71,7 +73,8 @@ Result<Written> WriteRules::serverSideApply(const Json& patch) {
   SLIP_CHECK(checkIdentity(applied));
   const std::string name = textAt(applied["metadata"], "name", context_.name);
   if (name != context_.name) {
-    return badRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
+    return badRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
   }
   applied["metadata"]["name"] = name;
   if (Status unknown = reportUnknown(applied); !unknown) return badRequest(unknown.error().message);

@@ -10,7 +10,10 @@
 namespace slipway::apiserver {
 
 Registry::Registry(Store& store, WatchHub& hub, std::shared_ptr<const Catalog> catalog, RegistryOptions options)
-    : store_(store), hub_(hub), catalog_(std::move(catalog)), options_(std::move(options)),
+    : store_(store),
+      hub_(hub),
+      catalog_(std::move(catalog)),
+      options_(std::move(options)),
       clock_(options_.clock ? options_.clock : std::make_shared<SystemClock>()) {}
 
 Registry::~Registry() = default;
@@ -67,7 +70,9 @@ Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query
   if (!query.continueToken.empty()) {
     SLIP_TRY(resume, parseToken(query.continueToken));
     if (resume.revision < store_.compacted()) {
-      return fail(Code::Gone, "The provided continue parameter is too old to display a consistent list result. Start a new list without it.");
+      return fail(
+          Code::Gone,
+          "The provided continue parameter is too old to display a consistent list result. Start a new list without it.");
     }
   }
   Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
@@ -77,8 +82,10 @@ Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query
   for (EntryPtr& entry : snapshot.entries) {
     if (!query.continueToken.empty() && std::pair(entry->ns, entry->name) <= after) continue;
     if (!selector.matches(*entry)) continue;
-    if (query.limit != 0 && page.entries.size() == query.limit) ++page.remaining;
-    else page.entries.push_back(std::move(entry));
+    if (query.limit != 0 && page.entries.size() == query.limit)
+      ++page.remaining;
+    else
+      page.entries.push_back(std::move(entry));
   }
   if (page.remaining != 0) page.continueToken = makeToken(page.revision, *page.entries.back());
   return page;

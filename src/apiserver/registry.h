@@ -1,8 +1,8 @@
-// Registry: create, get, list, update, patch, delete and watch for every resource of the catalog, with the rules that all kinds
-// share: metadata, validation, admission, subresources, optimistic locking, finalizers, graceful deletion, dry run.
+// Registry: create, get, list, update, patch, delete and watch for every resource of the catalog, with the rules that all
+// kinds share: metadata, validation, admission, subresources, optimistic locking, finalizers, graceful deletion, dry run.
 //
-// One code path for HTTP and for LocalClient. Errors carry a Status (api_status.h). Used from the control executor; the rules of a
-// write run on the store's writer thread.
+// One code path for HTTP and for LocalClient. Errors carry a Status (api_status.h). Used from the control executor; the
+// rules of a write run on the store's writer thread.
 //
 //   Registry registry(store, hub, Catalog::builtin(), {});
 //   auto made = co_await registry.create({.resource = registry.resource("", "v1", "configmaps"), .ns = "default"}, object);
@@ -27,43 +27,43 @@ enum class FieldValidation { Ignore, Warn, Strict };
 // Everything about a write but its body.
 struct WriteContext {
   const Resource* resource = nullptr;
-  std::string ns, name, subresource;     // name may be empty on create (generateName)
+  std::string ns, name, subresource;  // name may be empty on create (generateName)
   UserInfo user = UserInfo::system();
   std::string fieldManager = "unknown";
   bool dryRun = false;
-  bool force = false;                    // apply patches
+  bool force = false;  // apply patches
   FieldValidation validation = FieldValidation::Warn;
   std::vector<std::string> duplicateFields = {};  // found by the body's parser, reported with unknown fields
 };
 
 struct DeleteRequest {
   std::optional<std::int64_t> gracePeriodSeconds;
-  std::string propagationPolicy;         // "", Background, Foreground, Orphan
-  std::string uid, resourceVersion;      // preconditions
+  std::string propagationPolicy;     // "", Background, Foreground, Orphan
+  std::string uid, resourceVersion;  // preconditions
 };
 
 struct Written {
-  EntryPtr entry;                        // the object as stored (or as it would be, with dryRun)
+  EntryPtr entry;  // the object as stored (or as it would be, with dryRun)
   bool created = false;
-  bool removed = false;                  // a delete that took effect at once
+  bool removed = false;  // a delete that took effect at once
   std::vector<std::string> warnings;
 };
 
 struct ListQuery {
   std::string ns, labelSelector, fieldSelector;
-  std::size_t limit = 0;                 // 0: all
+  std::size_t limit = 0;  // 0: all
   std::string continueToken;
 };
 struct ListPage {
   std::uint64_t revision = 0;
   std::vector<EntryPtr> entries;
-  std::string continueToken;             // empty on the last page
+  std::string continueToken;  // empty on the last page
   std::size_t remaining = 0;
 };
 
 struct RegistryOptions {
   std::vector<Admission> admissions;
-  std::shared_ptr<Clock> clock;          // null: the system's
+  std::shared_ptr<Clock> clock;               // null: the system's
   std::string serviceCidr = "127.96.0.0/16";  // where Services of type ClusterIP get their addresses; empty: none is given
 };
 

@@ -9,7 +9,10 @@ using namespace kinds;
 using Type = kube::WatchEvent::Type;
 
 Json configMap(const std::string& name, const std::string& value = "1") {
-  return Json{{"kind", "ConfigMap"}, {"apiVersion", "v1"}, {"metadata", {{"name", name}, {"namespace", "default"}}}, {"data", {{"k", value}}}};
+  return Json{{"kind", "ConfigMap"},
+              {"apiVersion", "v1"},
+              {"metadata", {{"name", name}, {"namespace", "default"}}},
+              {"data", {{"k", value}}}};
 }
 
 Json deployment(const std::string& name, int replicas) {
@@ -266,7 +269,8 @@ TEST_F(RegistryTest, SecretsFoldStringDataAndServicesGetAnAddress) {
   EXPECT_EQ(find(kSecret, "s")["data"]["p"], "cQ==");
   EXPECT_FALSE(find(kSecret, "s").contains("stringData"));
   auto service = [&](const std::string& name) {
-    return create(kService, Json{{"metadata", {{"name", name}, {"namespace", "default"}}}, {"spec", {{"type", "ClusterIP"}, {"ports", Json::array({{{"port", 80}}})}}}});
+    return create(kService, Json{{"metadata", {{"name", name}, {"namespace", "default"}}},
+                                 {"spec", {{"type", "ClusterIP"}, {"ports", Json::array({{{"port", 80}}})}}}});
   };
   auto a = service("a");
   auto b = service("b");
@@ -284,11 +288,14 @@ TEST_F(RegistryTest, SecretsFoldStringDataAndServicesGetAnAddress) {
 
 TEST_F(RegistryTest, ImmutableFieldsAreNamed) {
   ASSERT_TRUE(create(kDeployment, deployment("web", 1)));
-  auto changed = merge(kDeployment, "web", {{"spec", {{"selector", {{"matchLabels", {{"app", "web2"}}}}},
-                                                      {"template", {{"metadata", {{"labels", {{"app", "web2"}}}}}}}}}});
+  auto changed = merge(kDeployment, "web",
+                       {{"spec",
+                         {{"selector", {{"matchLabels", {{"app", "web2"}}}}},
+                          {"template", {{"metadata", {{"labels", {{"app", "web2"}}}}}}}}}});
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().message,
-            "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"web2\"}}: field is immutable");
+            "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: {\"matchLabels\":{\"app\":\"web2\"}}: field "
+            "is immutable");
 }
 
 TEST_F(RegistryTest, DependentsGoWhenAllTheirOwnersAreGone) {
@@ -309,8 +316,11 @@ TEST_F(RegistryTest, DependentsGoWhenAllTheirOwnersAreGone) {
 TEST_F(RegistryTest, ForegroundDeletionWaitsForDependents) {
   auto owner = create(kDeployment, deployment("web", 1));
   Json child = configMap("child");
-  child["metadata"]["ownerReferences"] = Json::array({{{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"},
-                                                       {"uid", (*owner)["metadata"]["uid"]}, {"blockOwnerDeletion", true}}});
+  child["metadata"]["ownerReferences"] = Json::array({{{"apiVersion", "apps/v1"},
+                                                       {"kind", "Deployment"},
+                                                       {"name", "web"},
+                                                       {"uid", (*owner)["metadata"]["uid"]},
+                                                       {"blockOwnerDeletion", true}}});
   child["metadata"]["finalizers"] = {"example.com/hold"};
   ASSERT_TRUE(create(kConfigMap, child));
   kube::DeleteOptions o;
@@ -349,7 +359,8 @@ TEST_F(RegistryTest, ANamespaceIsEmptiedBeforeItGoes) {
   EXPECT_EQ(create(kConfigMap, late).error().code, Code::Forbidden);
   ASSERT_TRUE(api.runUntil([&] { return api.find(kServiceAccount, {"team", "default"}).is_null(); }));
   ASSERT_FALSE(api.find(kNamespace, {"", "team"}).is_null());
-  ASSERT_TRUE(api.await(api.client().patch(kConfigMap, {"team", "a"}, kube::PatchType::Merge, {{"metadata", {{"finalizers", nullptr}}}})));
+  ASSERT_TRUE(api.await(
+      api.client().patch(kConfigMap, {"team", "a"}, kube::PatchType::Merge, {{"metadata", {{"finalizers", nullptr}}}})));
   EXPECT_TRUE(api.waitGone(kNamespace, {"", "team"}));
 }
 
@@ -357,7 +368,8 @@ TEST(RegistryAdmissionTest, HooksDefaultAndRefuseInsideTheTransaction) {
   boost::asio::io_context io;
   Admission hook{.group = "serving.kserve.io", .kind = "InferenceService"};
   hook.mutate = [](const AdmissionRequest& r, Json& object) -> Status {
-    object["metadata"]["annotations"]["mode"] = r.find("v1", "ConfigMap", "kserve", "inferenceservice-config")["data"]["mode"];
+    object["metadata"]["annotations"]["mode"] =
+        r.find("v1", "ConfigMap", "kserve", "inferenceservice-config")["data"]["mode"];
     return {};
   };
   hook.validate = [](const AdmissionRequest& r, const Json& object) -> Status {
@@ -367,11 +379,16 @@ TEST(RegistryAdmissionTest, HooksDefaultAndRefuseInsideTheTransaction) {
     return {};
   };
   TestApi api(io, {.admissions = {hook}});
-  ASSERT_TRUE(api.await(api.client().create(kConfigMap, Json{{"metadata", {{"name", "inferenceservice-config"}, {"namespace", "kserve"}}}, {"data", {{"mode", "Raw"}}}})));
-  auto made = api.await(api.client().create(kInferenceService, Json{{"metadata", {{"name", "iris"}, {"namespace", "default"}}}, {"spec", {{"predictor", {{"model", {{"modelFormat", {{"name", "sklearn"}}}}}}}}}}));
+  ASSERT_TRUE(api.await(api.client().create(
+      kConfigMap,
+      Json{{"metadata", {{"name", "inferenceservice-config"}, {"namespace", "kserve"}}}, {"data", {{"mode", "Raw"}}}})));
+  auto made = api.await(api.client().create(
+      kInferenceService, Json{{"metadata", {{"name", "iris"}, {"namespace", "default"}}},
+                              {"spec", {{"predictor", {{"model", {{"modelFormat", {{"name", "sklearn"}}}}}}}}}}));
   ASSERT_TRUE(made) << made.error().message;
   EXPECT_EQ((*made)["metadata"]["annotations"]["mode"], "Raw");
-  auto changed = api.await(api.client().patch(kInferenceService, {"default", "iris"}, kube::PatchType::Merge, {{"metadata", {{"labels", {{"a", "b"}}}}}}));
+  auto changed = api.await(api.client().patch(kInferenceService, {"default", "iris"}, kube::PatchType::Merge,
+                                              {{"metadata", {{"labels", {{"a", "b"}}}}}}));
   ASSERT_FALSE(changed);
   EXPECT_EQ(changed.error().code, Code::Forbidden);
 }

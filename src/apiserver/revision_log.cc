@@ -9,7 +9,8 @@ namespace {
 constexpr int kFormat = 1;
 
 constexpr const char* kSchema =
-    "CREATE TABLE IF NOT EXISTS revisions(rv INTEGER PRIMARY KEY, resource TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT NULL,"
+    "CREATE TABLE IF NOT EXISTS revisions(rv INTEGER PRIMARY KEY, resource TEXT NOT NULL, ns TEXT NOT NULL, name TEXT NOT "
+    "NULL,"
     " deleted INTEGER NOT NULL, prev INTEGER NOT NULL, created INTEGER NOT NULL, value BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL);";
 
@@ -41,10 +42,12 @@ void bindText(sqlite3_stmt* s, int i, const std::string& text) {
 tl::unexpected<Error> RevisionLog::fault(const char* doing) const {
   const int code = db_ ? sqlite3_errcode(db_) : SQLITE_NOMEM;
   if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
-    return fail(Code::Unavailable, fmt::format("store {}: in use by another process; stop it or choose another --data-dir", path_));
+    return fail(Code::Unavailable,
+                fmt::format("store {}: in use by another process; stop it or choose another --data-dir", path_));
   }
   if (code == SQLITE_FULL) {
-    return fail(Code::Unavailable, fmt::format("store {}: the disk is full; free space and try again (reads still work)", path_));
+    return fail(Code::Unavailable,
+                fmt::format("store {}: the disk is full; free space and try again (reads still work)", path_));
   }
   return fail(Code::Unavailable, fmt::format("store {}: {}: {}", path_, doing, db_ ? sqlite3_errmsg(db_) : "out of memory"));
 }
@@ -66,10 +69,13 @@ Status RevisionLog::prepare(bool fullSync) {
   // EXCLUSIVE before WAL: then no shared-memory file is needed and a second process gets SQLITE_BUSY.
   SLIP_CHECK(run("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"));
   SLIP_CHECK(run(fullSync ? "PRAGMA synchronous=FULL;" : "PRAGMA synchronous=NORMAL;"));
-  SLIP_CHECK(run("PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=16777216;"));
+  SLIP_CHECK(
+      run("PRAGMA cache_size=-1024; PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=1000; PRAGMA "
+          "journal_size_limit=16777216;"));
   SLIP_TRY(const std::uint64_t format, number("PRAGMA user_version"));
   if (format > kFormat) {
-    return fail(Code::Unavailable, fmt::format("store {}: written by a newer version (format {}, this one knows {})", path_, format, kFormat));
+    return fail(Code::Unavailable,
+                fmt::format("store {}: written by a newer version (format {}, this one knows {})", path_, format, kFormat));
   }
   SLIP_CHECK(run(kSchema));
   SLIP_CHECK(run("PRAGMA user_version=1;"));

@@ -2,8 +2,8 @@
 //
 //   revisions(rv PRIMARY KEY, resource, ns, name, deleted, prev, created, value)
 //
-// `prev` is the revision that this row replaced (0: none). The file is opened exclusively: a second process is refused. Used by
-// one thread, the store's writer. `path` ":memory:" keeps everything in memory, for tests.
+// `prev` is the revision that this row replaced (0: none). The file is opened exclusively: a second process is refused. Used
+// by one thread, the store's writer. `path` ":memory:" keeps everything in memory, for tests.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -29,7 +29,7 @@ struct Row {
 
 struct HistoryRow {
   Row row;
-  std::string previousText;    // the state before; empty for a create
+  std::string previousText;  // the state before; empty for a create
 };
 
 class RevisionLog {

@@ -55,21 +55,24 @@ Status checkKey(const std::string& key) {
   const std::string name = slash == std::string::npos ? key : key.substr(slash + 1);
   const bool prefixFine = slash == std::string::npos || (slash > 0 && slash <= 253 && name.find('/') == std::string::npos);
   if (prefixFine && isLabelName(name)) return {};
-  return fail(Code::BadRequest,
-              fmt::format("unable to parse requirement: <nil>: Invalid value: \"{}\": name part must consist of alphanumeric "
-                          "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or "
-                          "'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
-                          key));
+  return fail(
+      Code::BadRequest,
+      fmt::format("unable to parse requirement: <nil>: Invalid value: \"{}\": name part must consist of alphanumeric "
+                  "characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or "
+                  "'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
+                  key));
 }
 
 Status checkValue(const std::string& key, const std::string& value) {
   if (value.empty() || isLabelName(value)) return {};
-  return fail(Code::BadRequest,
-              fmt::format("unable to parse requirement: values[0][{}]: Invalid value: \"{}\": a valid label must be an empty string or "
-                          "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-                          "character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-                          "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
-                          key, value));
+  return fail(
+      Code::BadRequest,
+      fmt::format(
+          "unable to parse requirement: values[0][{}]: Invalid value: \"{}\": a valid label must be an empty string or "
+          "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+          "character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+          "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
+          key, value));
 }
 
 Result<std::vector<std::string>> parseValueSet(Scanner& s) {
@@ -117,7 +120,8 @@ Result<Requirement> parseRequirement(Scanner& s) {
     }
     r.values.push_back(std::move(value));
   } else {
-    return fail(Code::BadRequest, fmt::format("unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt", op));
+    return fail(Code::BadRequest,
+                fmt::format("unable to parse requirement: found '{}', expected: in, notin, =, ==, !=, gt, lt", op));
   }
   for (const std::string& value : r.values) SLIP_CHECK(checkValue(r.key, value));
   return r;
@@ -153,7 +157,8 @@ Result<std::vector<Requirement>> parseLabelSelector(std::string_view text) {
     SLIP_TRY(Requirement r, parseRequirement(s));
     all.push_back(std::move(r));
     if (s.atEnd()) break;
-    if (s.token() != ",") return fail(Code::BadRequest, fmt::format("found '{}', expected: ',' or 'end of string'", s.token()));
+    if (s.token() != ",")
+      return fail(Code::BadRequest, fmt::format("found '{}', expected: ',' or 'end of string'", s.token()));
     s.advance();
     if (s.atEnd()) return unexpected(s, "identifier after ','");
   }

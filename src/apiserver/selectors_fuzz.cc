@@ -4,7 +4,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace slipway;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  static const auto kEntry = apiserver::makeEntry("pods", Json{{"metadata", {{"name", "p"}, {"labels", {{"app", "web"}}}}}}, 1);
+  static const auto kEntry =
+      apiserver::makeEntry("pods", Json{{"metadata", {{"name", "p"}, {"labels", {{"app", "web"}}}}}}, 1);
   for (const bool labels : {true, false}) {
     auto selector = apiserver::Selector::parse("pods", labels ? text : "", labels ? "" : text);
     if (selector) (void)selector->matches(*kEntry);

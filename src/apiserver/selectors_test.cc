@@ -36,7 +36,8 @@ TEST(SelectorTest, FieldSelectorsTestEmptyValuesToo) {
 TEST(SelectorTest, MistakesAreNamed) {
   EXPECT_EQ(Selector::parse("pods", "", "spec.foo=p1").error().message, "field label not supported: spec.foo");
   EXPECT_EQ(Selector::parse("pods", "a=b=c", "").error().message, "found '=', expected: ',' or 'end of string'");
-  for (const char* bad : {"a in", "a in (", "(", "a=b,", "=x", "a ~ b", "!"}) EXPECT_FALSE(Selector::parse("pods", bad, "")) << bad;
+  for (const char* bad : {"a in", "a in (", "(", "a=b,", "=x", "a ~ b", "!"})
+    EXPECT_FALSE(Selector::parse("pods", bad, "")) << bad;
 }
 
 }  // namespace

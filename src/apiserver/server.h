@@ -1,4 +1,5 @@
-// ApiServer: the embedded Kubernetes API as one object: store, registry, watches, garbage collection, namespaces, HTTP surface.
+// ApiServer: the embedded Kubernetes API as one object: store, registry, watches, garbage collection, namespaces, HTTP
+// surface.
 //
 // Everything but the store's writer lives on `executor` (one thread). The HTTP surface is a net::Handler; who listens is the
 // caller's business.
@@ -28,12 +29,12 @@ struct ApiServerOptions {
   std::shared_ptr<const Catalog> catalog;  // null: Catalog::builtin()
   RegistryOptions registry;
   BootstrapOptions bootstrap;
-  std::string caPem;                       // published to namespaces as kube-root-ca.crt; empty: not
+  std::string caPem;  // published to namespaces as kube-root-ca.crt; empty: not
   std::size_t maxWatches = 10000;
-  std::vector<StaticToken> tokens;         // bearer tokens over HTTP; client certificates come with net::Peer
-  std::string accountKey;                  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
-  std::size_t maxBodyBytes = 3 << 20;      // of an HTTP request
-  std::size_t maxInflight = 400;           // HTTP requests at a time, watches and logs apart
+  std::vector<StaticToken> tokens;  // bearer tokens over HTTP; client certificates come with net::Peer
+  std::string accountKey;  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
+  std::size_t maxBodyBytes = 3 << 20;  // of an HTTP request
+  std::size_t maxInflight = 400;       // HTTP requests at a time, watches and logs apart
 };
 
 class ApiServer {

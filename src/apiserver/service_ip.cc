@@ -1,5 +1,5 @@
-// Addresses of Services of type ClusterIP, out of RegistryOptions::serviceCidr: stable for the life of the Service, unique because
-// the choice and the write are one transaction.
+// Addresses of Services of type ClusterIP, out of RegistryOptions::serviceCidr: stable for the life of the Service, unique
+// because the choice and the write are one transaction.
 #include <cstdio>
 
 #include "apiserver/write_rules.h"
@@ -20,7 +20,9 @@ Cidr parseCidr(const std::string& text) {
   return {((a << 24 | b << 16 | c << 8 | d) / size) * size, size};
 }
 
-std::string dotted(std::uint32_t ip) { return fmt::format("{}.{}.{}.{}", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255); }
+std::string dotted(std::uint32_t ip) {
+  return fmt::format("{}.{}.{}.{}", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+}
 
 std::uint32_t hashOf(const std::string& text) {
   std::uint32_t h = 2166136261u;  // FNV-1a

@@ -41,8 +41,8 @@ Status Store::State::load() {
     }
     EntryPtr entry = entryFromText(row.resource, std::move(row.text), row.revision);
     if (!entry) {
-      bad = fail(Code::Internal, fmt::format("store {}: revision {} of {} {}/{} is not JSON", options.path, row.revision, row.resource,
-                                             row.ns, row.name));
+      bad = fail(Code::Internal, fmt::format("store {}: revision {} of {} {}/{} is not JSON", options.path, row.revision,
+                                             row.resource, row.ns, row.name));
       return;
     }
     bucket.current[std::move(key)] = std::move(entry);
@@ -171,7 +171,8 @@ std::uint64_t Store::compacted() const {
   return state_->compacted;
 }
 
-std::optional<std::vector<Change>> Store::recent(const std::string& resource, std::uint64_t revision, std::size_t limit) const {
+std::optional<std::vector<Change>> Store::recent(const std::string& resource, std::uint64_t revision,
+                                                 std::size_t limit) const {
   std::shared_lock lock(state_->mutex);
   std::vector<Change> changes;
   auto found = state_->buckets.find(resource);

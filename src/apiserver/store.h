@@ -26,18 +26,18 @@ namespace slipway::apiserver {
 
 struct StoreOptions {
   std::string path = ":memory:";
-  bool fullSync = true;                              // fsync for each commit
-  std::size_t historyRevisions = 10000;              // kept in the table for watches that resume
+  bool fullSync = true;                  // fsync for each commit
+  std::size_t historyRevisions = 10000;  // kept in the table for watches that resume
   std::chrono::seconds historyAge{3600};
-  std::size_t windowChanges = 2000;                  // kept in memory, over all resources
+  std::size_t windowChanges = 2000;  // kept in memory, over all resources
   std::size_t windowBytes = 4 << 20;
-  std::size_t queueLimit = 4096;                     // writes that wait; further ones get TooMany
-  std::size_t batchLimit = 256;                      // writes in one transaction
+  std::size_t queueLimit = 4096;  // writes that wait; further ones get TooMany
+  std::size_t batchLimit = 256;   // writes in one transaction
 };
 
 struct Snapshot {
-  std::uint64_t revision = 0;                        // of the whole store when the entries were read
-  std::vector<EntryPtr> entries;                     // ordered by namespace, then name
+  std::uint64_t revision = 0;     // of the whole store when the entries were read
+  std::vector<EntryPtr> entries;  // ordered by namespace, then name
 };
 
 // What a write closure may do. Valid only inside the closure, on the writer thread.
@@ -66,10 +66,10 @@ class Store {
 
   EntryPtr get(const std::string& resource, const std::string& ns, const std::string& name) const;
   Snapshot list(const std::string& resource, const std::string& ns = "") const;  // ns "": all
-  std::vector<std::string> resourcesInUse() const;  // that hold at least one object
+  std::vector<std::string> resourcesInUse() const;                               // that hold at least one object
   std::size_t count(const std::string& resource) const;
   std::uint64_t revision() const;
-  std::uint64_t compacted() const;                   // watches from before this get Gone
+  std::uint64_t compacted() const;  // watches from before this get Gone
 
   // Changes of `resource` after `revision` from memory, at most `limit`; nullopt when memory does not reach back that far.
   std::optional<std::vector<Change>> recent(const std::string& resource, std::uint64_t revision, std::size_t limit) const;
@@ -79,7 +79,7 @@ class Store {
   // Called on the executor once per batch, in order, with what was committed. Set before the first write.
   using Batch = std::vector<std::pair<std::string, Change>>;  // resource, change
   void setListener(std::function<void(const Batch&)> listener);
-  Status compact(std::uint64_t upTo);                // blocks; the writer does it by itself, this is for tests
+  Status compact(std::uint64_t upTo);  // blocks; the writer does it by itself, this is for tests
 
  private:
   struct State;

@@ -43,9 +43,9 @@ struct Store::State {
   std::unique_ptr<RevisionLog> log;  // writer thread only, once started
   std::function<void(const Store::Batch&)> listener;
 
-  mutable std::shared_mutex mutex;   // guards what readers see
+  mutable std::shared_mutex mutex;  // guards what readers see
   std::map<std::string, Bucket> buckets;
-  std::deque<Bucket*> windowOrder;   // one entry per change in any window, oldest first
+  std::deque<Bucket*> windowOrder;  // one entry per change in any window, oldest first
   std::size_t windowBytes = 0;
   std::uint64_t revision = 0;
   std::uint64_t compacted = 0;
@@ -55,7 +55,7 @@ struct Store::State {
   std::deque<Job> queue;
   bool closing = false;
   std::thread writer;
-  std::int64_t lastCompaction = 0;   // seconds since 1970
+  std::int64_t lastCompaction = 0;  // seconds since 1970
 
   Status load();
   bool enqueue(Job job);

@@ -13,7 +13,10 @@ namespace {
 namespace asio = boost::asio;
 
 Json object(const std::string& name, int value) {
-  return Json{{"kind", "ConfigMap"}, {"apiVersion", "v1"}, {"metadata", {{"name", name}, {"namespace", "d"}}}, {"data", {{"v", value}}}};
+  return Json{{"kind", "ConfigMap"},
+              {"apiVersion", "v1"},
+              {"metadata", {{"name", name}, {"namespace", "d"}}},
+              {"data", {{"v", value}}}};
 }
 
 class StoreTest : public ::testing::Test {
@@ -35,10 +38,12 @@ class StoreTest : public ::testing::Test {
     return std::move(*out);
   }
   Status put(Store& store, const std::string& name, int value, bool dryRun = false) {
-    return await(store.commit([=](Txn& txn) -> Status {
-      txn.put("configmaps", object(name, value));
-      return {};
-    }, dryRun));
+    return await(store.commit(
+        [=](Txn& txn) -> Status {
+          txn.put("configmaps", object(name, value));
+          return {};
+        },
+        dryRun));
   }
   Status remove(Store& store, const std::string& name) {
     return await(store.commit([=](Txn& txn) -> Status {
@@ -82,10 +87,11 @@ TEST_F(StoreTest, AFailedClosureLeavesNothingBehindAndSparesItsBatch) {
       if (i == 1) return fail(Code::Conflict, "no");
       if (i == 2) EXPECT_TRUE(txn.get("configmaps", "d", "n0"));  // sees the write before it
       return {};
-    }), [&, i](std::exception_ptr, Status s) {
-      EXPECT_EQ(bool(s), i != 1);
-      ++finished;
-    });
+    }),
+                   [&, i](std::exception_ptr, Status s) {
+                     EXPECT_EQ(bool(s), i != 1);
+                     ++finished;
+                   });
   }
   io.run();
   EXPECT_EQ(finished, 3);

@@ -24,7 +24,8 @@ class BatchTxn final : public Txn {
 
   EntryPtr get(const std::string& resource, const std::string& ns, const std::string& name) const override {
     for (auto it = writes_.rbegin(); it != writes_.rend(); ++it) {
-      if (it->resource == resource && it->after->name == name && it->after->ns == ns) return it->deleted ? nullptr : it->after;
+      if (it->resource == resource && it->after->name == name && it->after->ns == ns)
+        return it->deleted ? nullptr : it->after;
     }
     const ObjectName key{ns, name};
     if (auto in = batch_.find(resource); in != batch_.end()) {
@@ -131,8 +132,8 @@ Status Store::State::persist(const std::vector<PendingWrite>& writes) {
   Status status = log->begin();
   for (std::size_t i = 0; status && i < writes.size(); ++i) {
     const PendingWrite& w = writes[i];
-    status = log->append(Row{w.after->revision, w.resource, w.after->ns, w.after->name, w.deleted, w.before ? w.before->revision : 0,
-                             now, w.after->text});
+    status = log->append(Row{w.after->revision, w.resource, w.after->ns, w.after->name, w.deleted,
+                             w.before ? w.before->revision : 0, now, w.after->text});
   }
   if (status) status = log->commit();
   if (!status) {
@@ -151,8 +152,10 @@ void Store::State::publish(const std::vector<PendingWrite>& writes) {
     for (const PendingWrite& w : writes) {
       Bucket& bucket = buckets[w.resource];
       const ObjectName key{w.after->ns, w.after->name};
-      if (w.deleted) bucket.current.erase(key);
-      else bucket.current[key] = w.after;
+      if (w.deleted)
+        bucket.current.erase(key);
+      else
+        bucket.current[key] = w.after;
       Change change{w.after->revision, w.before, w.after, w.deleted};
       windowBytes += w.after->text.size();
       bucket.window.push_back(change);

@@ -72,8 +72,10 @@ class WatchHub::Cursor final : public Subscription {
       if (!changes && changes.error().code == Code::Gone) co_return expired(revision_, state_->store.compacted());
       if (!changes) co_return changes;
     }
-    if (changes->size() == kChunk) revision_ = changes->back().revision;
-    else revision_ = std::max(now, changes->empty() ? 0 : changes->back().revision);
+    if (changes->size() == kChunk)
+      revision_ = changes->back().revision;
+    else
+      revision_ = std::max(now, changes->empty() ? 0 : changes->back().revision);
     co_return changes;
   }
 
@@ -89,7 +91,8 @@ class WatchHub::Cursor final : public Subscription {
     boost::system::error_code ec;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
     const auto cancelled = co_await asio::this_coro::cancellation_state;
-    if (cancelled.cancelled() != asio::cancellation_type::none) throw boost::system::system_error(asio::error::operation_aborted);
+    if (cancelled.cancelled() != asio::cancellation_type::none)
+      throw boost::system::system_error(asio::error::operation_aborted);
   }
 
   std::shared_ptr<State> state_;
@@ -117,7 +120,9 @@ Result<std::unique_ptr<Subscription>> WatchHub::subscribe(const std::string& res
   return std::make_unique<Cursor>(state_, resource, afterRevision);
 }
 
-void WatchHub::observe(std::function<void(const Store::Batch&)> observer) { state_->observers.push_back(std::move(observer)); }
+void WatchHub::observe(std::function<void(const Store::Batch&)> observer) {
+  state_->observers.push_back(std::move(observer));
+}
 
 void WatchHub::close() {
   state_->closed = true;

@@ -1,5 +1,5 @@
-// WatchHub: wakes whoever waits for changes of a resource. A subscription is a cursor into the store's window of changes, not a
-// queue of its own: a slow reader costs nothing but its own 410.
+// WatchHub: wakes whoever waits for changes of a resource. A subscription is a cursor into the store's window of changes,
+// not a queue of its own: a slow reader costs nothing but its own 410.
 //
 // Lives on one executor, with the store's listener; subscriptions are awaited there.
 //

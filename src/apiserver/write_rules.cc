@@ -41,8 +41,12 @@ const Json& requireObject(const Json& value) {
 bool sameObject(const Json& a, const Json& b) { return withoutVolatile(a) == withoutVolatile(b); }
 
 WriteRules::WriteRules(const Registry& registry, const WriteContext& context, Txn& txn)
-    : registry_(registry), context_(context), txn_(txn), asked_(*context.resource),
-      resource_(registry.storageVersion(*context.resource)), bucket_(resource_.qualified()) {}
+    : registry_(registry),
+      context_(context),
+      txn_(txn),
+      asked_(*context.resource),
+      resource_(registry.storageVersion(*context.resource)),
+      bucket_(resource_.qualified()) {}
 
 Written WriteRules::done(EntryPtr entry) {
   Written written;
@@ -52,7 +56,8 @@ Written WriteRules::done(EntryPtr entry) {
 }
 
 FieldManager WriteRules::fieldManager() const {
-  return {context_.fieldManager, context_.subresource, asked_.apiVersion(), context_.force, formatRfc3339(registry_.clock().wall())};
+  return {context_.fieldManager, context_.subresource, asked_.apiVersion(), context_.force,
+          formatRfc3339(registry_.clock().wall())};
 }
 
 Result<EntryPtr> WriteRules::current() const {
@@ -66,8 +71,8 @@ Status WriteRules::checkIdentity(Json& object) const {
   const std::string kind = textAt(object, "kind", asked_.kind);
   const std::string apiVersion = textAt(object, "apiVersion", asked_.apiVersion());
   if (apiVersion != asked_.apiVersion()) {
-    return badRequest(fmt::format("the API version in the data ({}) does not match the expected API version ({})", apiVersion,
-                                  asked_.apiVersion()));
+    return badRequest(fmt::format("the API version in the data ({}) does not match the expected API version ({})",
+                                  apiVersion, asked_.apiVersion()));
   }
   if (kind != asked_.kind) {
     return badRequest(fmt::format("the kind in the data ({}) does not match the expected kind ({})", kind, asked_.kind));
@@ -77,14 +82,17 @@ Status WriteRules::checkIdentity(Json& object) const {
   if (!meta.is_object()) return badRequest("metadata must be an object");
   for (const char* field : {"name", "namespace", "uid", "resourceVersion", "generateName"}) {
     if (meta.contains(field) && meta[field].is_null()) meta.erase(field);
-    if (meta.contains(field) && !meta[field].is_string()) return badRequest(fmt::format("metadata.{} must be a string", field));
+    if (meta.contains(field) && !meta[field].is_string())
+      return badRequest(fmt::format("metadata.{} must be a string", field));
   }
   const std::string ns = textAt(meta, "namespace");
   if (!ns.empty() && ns != context_.ns) {
     return badRequest("the namespace of the provided object does not match the namespace sent on the request");
   }
-  if (context_.ns.empty()) meta.erase("namespace");
-  else meta["namespace"] = context_.ns;
+  if (context_.ns.empty())
+    meta.erase("namespace");
+  else
+    meta["namespace"] = context_.ns;
   object["kind"] = asked_.kind;
   object["apiVersion"] = asked_.apiVersion();
   return {};
@@ -120,7 +128,8 @@ Status WriteRules::reportUnknown(Json& object) {
   return fail(Code::BadRequest, "strict decoding error: " + all);
 }
 
-Json WriteRules::find(const std::string& apiVersion, const std::string& kind, const std::string& ns, const std::string& name) const {
+Json WriteRules::find(const std::string& apiVersion, const std::string& kind, const std::string& ns,
+                      const std::string& name) const {
   const Resource* r = registry_.catalog().findKind(apiVersion, kind);
   if (!r) return nullptr;
   EntryPtr entry = txn_.get(registry_.bucketOf(*r), r->namespaced ? ns : "", name);
@@ -128,8 +137,9 @@ Json WriteRules::find(const std::string& apiVersion, const std::string& kind, co
 }
 
 AdmissionRequest WriteRules::admissionRequest(Operation operation, const Json* old) {
-  AdmissionRequest request{resource_,    operation,       context_.ns, context_.name, context_.subresource,
-                           context_.user, context_.dryRun, old,         nullptr,       nullptr,      &warnings_};
+  AdmissionRequest request{resource_,     operation,       context_.ns, context_.name, context_.subresource,
+                           context_.user, context_.dryRun, old,         nullptr,       nullptr,
+                           &warnings_};
   request.find = [this](std::string apiVersion, std::string kind, std::string ns, std::string name) {
     return find(apiVersion, kind, ns, name);
   };
@@ -159,8 +169,8 @@ Status WriteRules::validate(const Json* old, const Json& object) const {
   }
   if (errors.empty()) return {};
   if (undecodable && !resource_.custom) {
-    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
-                                  errors.front().message));
+    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version,
+                                  asked_.kind, errors.front().message));
   }
   return invalid(resource_, textAt(at(object, "metadata"), "name"), errors);
 }
@@ -170,7 +180,8 @@ Result<std::string> WriteRules::chooseName(const Json& meta) const {
   const std::string prefix = textAt(meta, "generateName");
   if (!given.empty()) return given;
   if (prefix.empty()) {
-    return invalid(asked_, "", {{"FieldValueRequired", "metadata.name", "Required value: name or generateName is required"}});
+    return invalid(asked_, "",
+                   {{"FieldValueRequired", "metadata.name", "Required value: name or generateName is required"}});
   }
   std::string name;
   for (int i = 0; i < kNameAttempts; ++i) {
@@ -196,10 +207,11 @@ Result<Written> WriteRules::create(Json object) {
   SLIP_CHECK(checkIdentity(object));
   SLIP_TRY(const std::string name, chooseName(object["metadata"]));
   object["metadata"]["name"] = name;
-  if (!textAt(object["metadata"], "resourceVersion").empty()) return badRequest("resourceVersion should not be set on objects to be created");
+  if (!textAt(object["metadata"], "resourceVersion").empty())
+    return badRequest("resourceVersion should not be set on objects to be created");
   if (Status unknown = reportUnknown(object); !unknown) {
-    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
-                                  unknown.error().message));
+    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version,
+                                  asked_.kind, unknown.error().message));
   }
   SLIP_CHECK(checkNamespace());
   if (resource_.hasStatus) object.erase("status");
@@ -227,15 +239,17 @@ Result<Written> WriteRules::update(Json object) {
   SLIP_CHECK(checkIdentity(object));
   const std::string name = textAt(object["metadata"], "name", context_.name);
   if (name != context_.name) {
-    return badRequest(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
+    return badRequest(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, context_.name));
   }
   object["metadata"]["name"] = name;
   if (Status unknown = reportUnknown(object); !unknown) {
-    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version, asked_.kind,
-                                  unknown.error().message));
+    return badRequest(fmt::format("{} in version \"{}\" cannot be handled as a {}: {}", asked_.kind, asked_.version,
+                                  asked_.kind, unknown.error().message));
   }
   if (asked_.custom && textAt(object["metadata"], "resourceVersion").empty()) {
-    return invalid(asked_, name, {{"FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"}});
+    return invalid(asked_, name,
+                   {{"FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update"}});
   }
   SLIP_CHECK(checkVersion(entry, old, object));
   return finishUpdate(entry, old, std::move(object));
@@ -258,8 +272,10 @@ void WriteRules::keepServerFields(const Json& old, Json& object) const {
   Json& meta = object["metadata"];
   for (const char* field : {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
                             "generateName", "resourceVersion", "selfLink"}) {
-    if (before.contains(field)) meta[field] = before[field];
-    else meta.erase(field);
+    if (before.contains(field))
+      meta[field] = before[field];
+    else
+      meta.erase(field);
   }
   if (!meta.contains("managedFields") && before.contains("managedFields")) meta["managedFields"] = before["managedFields"];
 }
@@ -273,10 +289,12 @@ Status WriteRules::checkFinalizers(const Json& old, const Json& object) const {
     fresh += (fresh.empty() ? "" : ", ") + f.dump();
   }
   if (fresh.empty()) return {};
-  return invalid(asked_, context_.name,
-                 {{"FieldValueForbidden", "metadata.finalizers",
-                   fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                               fresh)}});
+  return invalid(
+      asked_, context_.name,
+      {{"FieldValueForbidden", "metadata.finalizers",
+        fmt::format(
+            "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            fresh)}});
 }
 
 Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old, Json object) {
@@ -289,8 +307,10 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
     return store(entry, old, std::move(next));
   }
   if (resource_.hasStatus) {
-    if (old.contains("status")) object["status"] = old["status"];
-    else object.erase("status");
+    if (old.contains("status"))
+      object["status"] = old["status"];
+    else
+      object.erase("status");
   }
   prepareUpdate(resource_, old, object);
   registry_.catalog().applyDefaults(resource_, object);
@@ -306,8 +326,10 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
 
 Result<Written> WriteRules::updateStatus(const EntryPtr& entry, const Json& old, const Json& object) {
   Json next = old;
-  if (object.contains("status")) next["status"] = object["status"];
-  else next.erase("status");
+  if (object.contains("status"))
+    next["status"] = object["status"];
+  else
+    next.erase("status");
   const Json& managed = at(object, "metadata", "managedFields");
   if (!managed.is_null()) next["metadata"]["managedFields"] = managed;
   SLIP_CHECK(validate(nullptr, next));
@@ -315,13 +337,15 @@ Result<Written> WriteRules::updateStatus(const EntryPtr& entry, const Json& old,
 }
 
 Result<Written> WriteRules::store(const EntryPtr& entry, const Json& old, Json object) {
-  if (sameObject(old, object) && at(old, "metadata", "managedFields") == at(object, "metadata", "managedFields")) return done(entry);
+  if (sameObject(old, object) && at(old, "metadata", "managedFields") == at(object, "metadata", "managedFields"))
+    return done(entry);
   if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, old, std::move(object), fieldManager());
   if (hasGeneration(resource_) && !sameSpec(old, object)) {
     object["metadata"]["generation"] = intAt(at(old, "metadata"), "generation", 0) + 1;
   }
   const Json& meta = at(object, "metadata");
-  const bool finalizersLeft = !at(meta, "finalizers").empty() || (bucket_ == "namespaces" && !at(object, "spec", "finalizers").empty());
+  const bool finalizersLeft =
+      !at(meta, "finalizers").empty() || (bucket_ == "namespaces" && !at(object, "spec", "finalizers").empty());
   const bool graceLeft = bucket_ == "pods" && intAt(meta, "deletionGracePeriodSeconds") > 0;
   if (at(meta, "deletionTimestamp").is_string() && !finalizersLeft && !graceLeft) return removeNow(std::move(object));
   return done(txn_.put(bucket_, std::move(object)));
@@ -338,7 +362,8 @@ Result<Written> WriteRules::updateScale(const EntryPtr& entry, const Json& old, 
     kind.group = "autoscaling";
     kind.kind = "Scale";
     return invalid(kind, context_.name,
-                   {{"FieldValueInvalid", "spec.replicas", fmt::format("Invalid value: {}: must be greater than or equal to 0", dumpJson(replicas))}});
+                   {{"FieldValueInvalid", "spec.replicas",
+                     fmt::format("Invalid value: {}: must be greater than or equal to 0", dumpJson(replicas))}});
   }
   Json next = old;
   next["spec"]["replicas"] = count;

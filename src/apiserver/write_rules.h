@@ -1,5 +1,5 @@
-// WriteRules: one write of one object, as it runs inside the store's transaction. Split over write_rules.cc (create, update),
-// patch_rules.cc and delete_rules.cc. Made and used by Registry only; lives on the writer thread for one closure.
+// WriteRules: one write of one object, as it runs inside the store's transaction. Split over write_rules.cc (create,
+// update), patch_rules.cc and delete_rules.cc. Made and used by Registry only; lives on the writer thread for one closure.
 #pragma once
 #include "apiserver/registry.h"
 #include "objects/patch/managed_fields.h"
@@ -18,10 +18,10 @@ class WriteRules {
 
  private:
   // Shared steps.
-  Result<EntryPtr> current() const;                   // NotFound
-  Status checkIdentity(Json& object) const;           // kind, apiVersion, namespace, name
+  Result<EntryPtr> current() const;          // NotFound
+  Status checkIdentity(Json& object) const;  // kind, apiVersion, namespace, name
   Status checkNamespace() const;
-  Status reportUnknown(Json& object);                 // prune; Strict refuses, Warn warns
+  Status reportUnknown(Json& object);  // prune; Strict refuses, Warn warns
   Status admit(Operation operation, const Json* old, Json& object);
   Status validate(const Json* old, const Json& object) const;
   AdmissionRequest admissionRequest(Operation operation, const Json* old);
@@ -58,8 +58,8 @@ class WriteRules {
   const Registry& registry_;
   const WriteContext& context_;
   Txn& txn_;
-  const Resource& asked_;       // the version that the client speaks
-  const Resource& resource_;    // the version that is stored
+  const Resource& asked_;     // the version that the client speaks
+  const Resource& resource_;  // the version that is stored
   std::string bucket_;
   std::vector<std::string> warnings_;
   bool ownershipDone_ = false;  // managedFields are already those of this write: it is an apply

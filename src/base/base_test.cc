@@ -74,11 +74,14 @@ TEST(TaskScope, CancelEndsSleepingTasksAndJoinWaitsForThem) {
   bool joined = false;
   TaskScope scope(io.get_executor(), "test");
   scope.spawn("sleeper", [&]() -> Task<void> { co_await clock.sleepFor(1h); });
-  boost::asio::co_spawn(io, [&]() -> Task<void> {
-    scope.cancel();
-    co_await scope.join();
-    joined = true;
-  }, boost::asio::detached);
+  boost::asio::co_spawn(
+      io,
+      [&]() -> Task<void> {
+        scope.cancel();
+        co_await scope.join();
+        joined = true;
+      },
+      boost::asio::detached);
   io.run();
   EXPECT_TRUE(joined);
   EXPECT_EQ(scope.running(), 0u);
@@ -119,13 +122,16 @@ TEST(Offload, RunsOnThePoolAndResumesHere) {
   boost::asio::io_context io;
   BlockingPool pool(1);
   int value = 0;
-  boost::asio::co_spawn(io, [&]() -> Task<void> {
-    const auto here = std::this_thread::get_id();
-    auto there = co_await offload(pool, [] { return std::this_thread::get_id(); });
-    EXPECT_NE(here, there);
-    EXPECT_EQ(here, std::this_thread::get_id());
-    value = 1;
-  }, boost::asio::detached);
+  boost::asio::co_spawn(
+      io,
+      [&]() -> Task<void> {
+        const auto here = std::this_thread::get_id();
+        auto there = co_await offload(pool, [] { return std::this_thread::get_id(); });
+        EXPECT_NE(here, there);
+        EXPECT_EQ(here, std::this_thread::get_id());
+        value = 1;
+      },
+      boost::asio::detached);
   io.run();
   EXPECT_EQ(value, 1);
 }

@@ -1,7 +1,7 @@
 #include "base/clock.h"
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -103,7 +103,8 @@ bool parseRfc3339(const std::string& text, WallTime* out) {
   std::chrono::nanoseconds fraction{0};
   if (*rest == '.') {
     std::int64_t scale = 100000000;
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, scale /= 10) fraction += std::chrono::nanoseconds((*rest - '0') * scale);
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, scale /= 10)
+      fraction += std::chrono::nanoseconds((*rest - '0') * scale);
   }
   int offset = 0;
   if (*rest == 'Z' || *rest == 'z') {

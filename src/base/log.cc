@@ -43,8 +43,11 @@ void setLogFormat(LogFormat format) {
 }
 
 bool parseLogLevel(const std::string& text, LogLevel* out) {
-  static const std::map<std::string, LogLevel> names = {{"debug", LogLevel::Debug}, {"info", LogLevel::Info},
-      {"warn", LogLevel::Warn}, {"error", LogLevel::Error}, {"off", LogLevel::Off}};
+  static const std::map<std::string, LogLevel> names = {{"debug", LogLevel::Debug},
+                                                        {"info", LogLevel::Info},
+                                                        {"warn", LogLevel::Warn},
+                                                        {"error", LogLevel::Error},
+                                                        {"off", LogLevel::Off}};
   auto it = names.find(text);
   if (it == names.end()) return false;
   *out = it->second;

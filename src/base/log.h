@@ -21,12 +21,20 @@ void logAt(LogLevel level, fmt::format_string<A...> format, A&&... args) {
   if (logEnabled(level)) logLine(level, fmt::format(format, std::forward<A>(args)...));
 }
 template <class... A>
-void logDebug(fmt::format_string<A...> f, A&&... a) { logAt(LogLevel::Debug, f, std::forward<A>(a)...); }
+void logDebug(fmt::format_string<A...> f, A&&... a) {
+  logAt(LogLevel::Debug, f, std::forward<A>(a)...);
+}
 template <class... A>
-void logInfo(fmt::format_string<A...> f, A&&... a) { logAt(LogLevel::Info, f, std::forward<A>(a)...); }
+void logInfo(fmt::format_string<A...> f, A&&... a) {
+  logAt(LogLevel::Info, f, std::forward<A>(a)...);
+}
 template <class... A>
-void logWarn(fmt::format_string<A...> f, A&&... a) { logAt(LogLevel::Warn, f, std::forward<A>(a)...); }
+void logWarn(fmt::format_string<A...> f, A&&... a) {
+  logAt(LogLevel::Warn, f, std::forward<A>(a)...);
+}
 template <class... A>
-void logError(fmt::format_string<A...> f, A&&... a) { logAt(LogLevel::Error, f, std::forward<A>(a)...); }
+void logError(fmt::format_string<A...> f, A&&... a) {
+  logAt(LogLevel::Error, f, std::forward<A>(a)...);
+}
 
 }  // namespace slipway

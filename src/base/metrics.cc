@@ -14,8 +14,10 @@ std::string renderLabels(const MetricRegistry::Labels& labels) {
     out += name + "=\"";
     for (const char c : value) {
       if (c == '\\' || c == '"') out += '\\';
-      if (c == '\n') out += "\\n";
-      else out += c;
+      if (c == '\n')
+        out += "\\n";
+      else
+        out += c;
     }
     out += '"';
   }
@@ -51,7 +53,7 @@ const char* typeName(const Histogram*) { return "histogram"; }
 
 std::size_t Histogram::bucketOf(std::uint64_t micros) {
   if (micros < 4) return micros;
-  const auto power = static_cast<std::size_t>(std::bit_width(micros)) - 1;        // 2^power <= micros
+  const auto power = static_cast<std::size_t>(std::bit_width(micros)) - 1;  // 2^power <= micros
   const auto quarter = static_cast<std::size_t>(micros >> (power - 2)) & 3;
   return std::min(4 * (power - 1) + quarter, kBuckets - 1);
 }
@@ -113,7 +115,8 @@ std::shared_ptr<Counter> MetricRegistry::counter(const std::string& name, const 
 std::shared_ptr<Gauge> MetricRegistry::gauge(const std::string& name, const std::string& help, const Labels& labels) {
   return find<Gauge>(name, help, labels);
 }
-std::shared_ptr<Histogram> MetricRegistry::histogram(const std::string& name, const std::string& help, const Labels& labels) {
+std::shared_ptr<Histogram> MetricRegistry::histogram(const std::string& name, const std::string& help,
+                                                     const Labels& labels) {
   return find<Histogram>(name, help, labels);
 }
 
@@ -124,14 +127,16 @@ std::string MetricRegistry::render() {
     auto& [name, data] = *family;
     bool header = false;
     for (auto it = data.series.begin(); it != data.series.end();) {
-      const bool alive = std::visit([&](const auto& weak) {
-        const auto held = weak.lock();
-        if (!held) return false;
-        if (!header) out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, data.help, name, typeName(held.get()));
-        header = true;
-        renderSeries(out, name, it->first, *held);
-        return true;
-      }, it->second);
+      const bool alive = std::visit(
+          [&](const auto& weak) {
+            const auto held = weak.lock();
+            if (!held) return false;
+            if (!header) out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, data.help, name, typeName(held.get()));
+            header = true;
+            renderSeries(out, name, it->first, *held);
+            return true;
+          },
+          it->second);
       it = alive ? std::next(it) : data.series.erase(it);
     }
     family = data.series.empty() ? families_.erase(family) : std::next(family);

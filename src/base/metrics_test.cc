@@ -13,14 +13,18 @@ TEST(Metrics, RendersPrometheusText) {
   hits->add(3);
   size->set(-2);
   const auto text = registry.render();
-  EXPECT_NE(text.find("# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total{route=\"a\\\"b\"} 3\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("# HELP hits_total Hits.\n# TYPE hits_total counter\nhits_total{route=\"a\\\"b\"} 3\n"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("size -2\n"), std::string::npos);
 }
 
 TEST(Metrics, ASeriesThatNobodyHoldsIsForgotten) {
   MetricRegistry registry;
   auto kept = registry.counter("c_total", "C.", {{"r", "1"}});
-  { auto dropped = registry.counter("c_total", "C.", {{"r", "2"}}); }
+  {
+    auto dropped = registry.counter("c_total", "C.", {{"r", "2"}});
+  }
   EXPECT_EQ(registry.counter("c_total", "C.", {{"r", "1"}}), kept);
   EXPECT_EQ(registry.render().find("r=\"2\""), std::string::npos);
 }

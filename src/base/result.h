@@ -34,9 +34,9 @@ enum class Code {
   Timeout,           // 504
 };
 
-int httpStatus(Code code);          // the status of the table above
-Code codeFromHttp(int status);      // nearest Code; unknown 4xx -> BadRequest, unknown 5xx -> Internal
-const char* codeName(Code code);    // "NotFound", for logs
+int httpStatus(Code code);        // the status of the table above
+Code codeFromHttp(int status);    // nearest Code; unknown 4xx -> BadRequest, unknown 5xx -> Internal
+const char* codeName(Code code);  // "NotFound", for logs
 
 struct Error {
   Code code = Code::Internal;
@@ -59,20 +59,20 @@ inline tl::unexpected<Error> failIn(const std::string& context, Error error) {
   return tl::unexpected<Error>(std::move(error));
 }
 
-// SLIP_TRY(auto x, expr): x = value of expr, or return its error. SLIP_CO_TRY does the same in a coroutine; write the await on
-// a line of its own first (`auto r = co_await f();  SLIP_CO_TRY(auto x, std::move(r));`).
+// SLIP_TRY(auto x, expr): x = value of expr, or return its error. SLIP_CO_TRY does the same in a coroutine; write the await
+// on a line of its own first (`auto r = co_await f();  SLIP_CO_TRY(auto x, std::move(r));`).
 #define SLIP_CONCAT2(a, b) a##b
 #define SLIP_CONCAT(a, b) SLIP_CONCAT2(a, b)
-#define SLIP_TRY_IMPL(ret, tmp, lhs, ...)                          \
-  auto tmp = (__VA_ARGS__);                                        \
-  if (!tmp) ret ::slipway::fail(std::move(tmp).error());           \
+#define SLIP_TRY_IMPL(ret, tmp, lhs, ...)                \
+  auto tmp = (__VA_ARGS__);                              \
+  if (!tmp) ret ::slipway::fail(std::move(tmp).error()); \
   lhs = std::move(*tmp)
 #define SLIP_TRY(lhs, ...) SLIP_TRY_IMPL(return, SLIP_CONCAT(slipTry_, __COUNTER__), lhs, __VA_ARGS__)
 #define SLIP_CO_TRY(lhs, ...) SLIP_TRY_IMPL(co_return, SLIP_CONCAT(slipTry_, __COUNTER__), lhs, __VA_ARGS__)
-#define SLIP_CHECK_IMPL(ret, tmp, ...)                             \
-  do {                                                             \
-    auto tmp = (__VA_ARGS__);                                      \
-    if (!tmp) ret ::slipway::fail(std::move(tmp).error());         \
+#define SLIP_CHECK_IMPL(ret, tmp, ...)                     \
+  do {                                                     \
+    auto tmp = (__VA_ARGS__);                              \
+    if (!tmp) ret ::slipway::fail(std::move(tmp).error()); \
   } while (false)
 #define SLIP_CHECK(...) SLIP_CHECK_IMPL(return, SLIP_CONCAT(slipCheck_, __COUNTER__), __VA_ARGS__)
 #define SLIP_CO_CHECK(...) SLIP_CHECK_IMPL(co_return, SLIP_CONCAT(slipCheck_, __COUNTER__), __VA_ARGS__)

@@ -19,8 +19,8 @@ struct TaskScope::State {
   std::string name;
   bool cancelled = false;
   std::list<asio::cancellation_signal> running;
-  // Tasks that ended after cancel(). Asio posts an emit to the executor and it may arrive after the task's end, so the signal
-  // must stay until the scope goes.
+  // Tasks that ended after cancel(). Asio posts an emit to the executor and it may arrive after the task's end, so the
+  // signal must stay until the scope goes.
   std::list<asio::cancellation_signal> ended;
   asio::steady_timer drained;  // never fires; cancelled when the last task ends
 };
@@ -34,8 +34,10 @@ void TaskScope::spawn(std::string taskName, std::function<Task<void>()> task) {
   if (state->cancelled) return;
   auto signal = state->running.emplace(state->running.end());
   auto done = [state, signal, taskName = std::move(taskName)](std::exception_ptr error) {
-    if (state->cancelled) state->ended.splice(state->ended.end(), state->running, signal);
-    else state->running.erase(signal);
+    if (state->cancelled)
+      state->ended.splice(state->ended.end(), state->running, signal);
+    else
+      state->running.erase(signal);
     if (state->running.empty()) state->drained.cancel();
     if (!error) return;
     try {

@@ -1,6 +1,6 @@
-// TaskScope: owns background coroutines. Every spawned task is counted, cancelled by cancel(), and awaited by join(): nothing
-// runs on after its owner is gone. One scope per owner; all its tasks run on the scope's executor, and the scope is used from
-// that executor only (or before it runs).
+// TaskScope: owns background coroutines. Every spawned task is counted, cancelled by cancel(), and awaited by join():
+// nothing runs on after its owner is gone. One scope per owner; all its tasks run on the scope's executor, and the scope is
+// used from that executor only (or before it runs).
 //
 //   TaskScope scope(executor, "node");
 //   scope.spawn("probes", [this] { return probeLoop(); });   // pass the callable itself, never an already made Task
@@ -26,8 +26,8 @@ class TaskScope {
   TaskScope(const TaskScope&) = delete;
   TaskScope& operator=(const TaskScope&) = delete;
 
-  // Starts task() on the executor. An exception other than cancellation is logged with the task's name. After cancel() it does
-  // nothing.
+  // Starts task() on the executor. An exception other than cancellation is logged with the task's name. After cancel() it
+  // does nothing.
   void spawn(std::string taskName, std::function<Task<void>()> task);
   void cancel();
   Task<void> join();

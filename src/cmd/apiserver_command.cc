@@ -66,8 +66,10 @@ void run(const ApiOptions& options, int* exitCode) {
     });
     io.run();
   }
-  if (status) *exitCode = 0;
-  else std::fprintf(stderr, "slipway apiserver: %s\n", status.error().message.c_str());
+  if (status)
+    *exitCode = 0;
+  else
+    std::fprintf(stderr, "slipway apiserver: %s\n", status.error().message.c_str());
 }
 
 }  // namespace
@@ -75,7 +77,8 @@ void run(const ApiOptions& options, int* exitCode) {
 void addApiServerCommand(CLI::App& app, int* exitCode) {
   auto options = std::make_shared<ApiOptions>();
   auto* sub = app.add_subcommand("apiserver", "Run only the embedded Kubernetes API");
-  sub->add_option("--data-dir", options->dataDir, "Where state, certificates and the kubeconfig live")->capture_default_str();
+  sub->add_option("--data-dir", options->dataDir, "Where state, certificates and the kubeconfig live")
+      ->capture_default_str();
   sub->add_option("--listen", options->listen, "Address to listen on")->capture_default_str();
   sub->add_option("--api-port", options->port, "Port (TLS); 0: any free port")->capture_default_str();
   sub->add_flag("--no-fsync", options->noSync, "Do not wait for the disk: a power cut may lose the newest writes");

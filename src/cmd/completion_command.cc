@@ -50,7 +50,8 @@ std::string bash(const std::vector<Entry>& all) {
   esac
 }}
 complete -o filenames -F _slipway slipway
-)", joinNames(all), cases);
+)",
+                     joinNames(all), cases);
 }
 
 std::string quoted(std::string text) {
@@ -76,7 +77,8 @@ _slipway() {{
 {}  esac
 }}
 compdef _slipway slipway
-)", commands, cases);
+)",
+                     commands, cases);
 }
 
 std::string fish(const std::vector<Entry>& all) {

@@ -40,7 +40,8 @@ Status writeSecret(const fs::path& path, const std::string& text) {
   const std::string reason = why();
   ::close(fd);
   if (!written) return fail(Code::Internal, "cannot write " + fresh + ": " + reason);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return fail(Code::Internal, "cannot write " + path.string() + ": " + why());
+  if (::rename(fresh.c_str(), path.c_str()) != 0)
+    return fail(Code::Internal, "cannot write " + path.string() + ": " + why());
   return {};
 }
 
@@ -55,7 +56,9 @@ Result<DataDir> DataDir::open(const fs::path& folder) {
   std::error_code ec;
   const fs::path path = fs::absolute(folder, ec).lexically_normal();
   fs::create_directories(path / "pki", ec);
-  if (ec) return fail(Code::Internal, "cannot make the data folder " + path.string() + ": " + ec.message() + "; choose another with --data-dir");
+  if (ec)
+    return fail(Code::Internal,
+                "cannot make the data folder " + path.string() + ": " + ec.message() + "; choose another with --data-dir");
   ::chmod((path / "pki").c_str(), 0700);
   const fs::path lockPath = path / "lock";
   const int lock = ::open(lockPath.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -64,8 +67,9 @@ Result<DataDir> DataDir::open(const fs::path& folder) {
     char pid[32] = {};
     if (::read(lock, pid, sizeof pid - 1) < 0) pid[0] = 0;
     ::close(lock);
-    return fail(Code::AlreadyExists, fmt::format("a platform (process {}) already runs on {}; stop it, or choose another folder with --data-dir",
-                                                 std::atoi(pid), path.string()));
+    return fail(Code::AlreadyExists,
+                fmt::format("a platform (process {}) already runs on {}; stop it, or choose another folder with --data-dir",
+                            std::atoi(pid), path.string()));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, pid.data(), pid.size(), 0) < 0) {
@@ -94,9 +98,11 @@ Result<net::CertificatePem> DataDir::authority() const {
 Result<net::CertificatePem> DataDir::serverCertificate(const std::vector<std::string>& addresses) const {
   SLIP_TRY(auto ca, authority());
   net::CertificateRequest request{.commonName = "kube-apiserver"};
-  request.dnsNames = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"};
+  request.dnsNames = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                      "kubernetes.default.svc.cluster.local"};
   request.ipAddresses = {"127.0.0.1"};
-  for (const std::string& address : addresses) (isAddress(address) ? request.ipAddresses : request.dnsNames).push_back(address);
+  for (const std::string& address : addresses)
+    (isAddress(address) ? request.ipAddresses : request.dnsNames).push_back(address);
   return net::issueCertificate(ca, request);
 }
 
@@ -127,7 +133,8 @@ contexts:
 - name: slipway
   context: {{cluster: slipway, user: admin, namespace: default}}
 current-context: slipway
-)", server, base64Encode(ca.certificate), token));
+)",
+                                               server, base64Encode(ca.certificate), token));
 }
 
 }  // namespace slipway::cmd

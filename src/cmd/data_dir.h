@@ -14,8 +14,8 @@ namespace slipway::cmd {
 
 class DataDir {
  public:
-  // Makes the folder when it is absent and locks it until this object or the process ends. Errors: AlreadyExists when another
-  // platform holds it (named by its process id), Internal when it cannot be written.
+  // Makes the folder when it is absent and locks it until this object or the process ends. Errors: AlreadyExists when
+  // another platform holds it (named by its process id), Internal when it cannot be written.
   static Result<DataDir> open(const std::filesystem::path& folder);
   DataDir(DataDir&& other) noexcept;
   DataDir& operator=(DataDir&&) = delete;

@@ -82,7 +82,10 @@ Status runGateway(const GatewayFlags& flags) {
   std::fflush(stdout);
   boost::asio::steady_timer poll(io);
   watchRoutes(poll, board, flags.routes, stamp);
-  signals.async_wait([&](const boost::system::error_code&, int) { poll.cancel(); io.stop(); });
+  signals.async_wait([&](const boost::system::error_code&, int) {
+    poll.cancel();
+    io.stop();
+  });
   io.run();
   gateway.stop(std::chrono::seconds(10));
   return {};
@@ -96,13 +99,21 @@ void addGatewayCommand(CLI::App& app, int* exitCode) {
   command->add_option("--routes", flags->routes, "JSON file with the routes; read again when it changes")->required();
   command->add_option("--listen", flags->address, "Address to listen on")->capture_default_str();
   command->add_option("--port", flags->port, "Port to listen on; 0 for any free one")->capture_default_str();
-  command->add_option("--admin-port", flags->adminPort, "Port of /metrics, /routes and /healthz; 0 for any free one, -1 for none")
-      ->check(CLI::Range(-1, 65535))->capture_default_str();
-  command->add_option("--threads", flags->threads, "Threads; 0 for one per core")->check(CLI::Range(0, 1024))->capture_default_str();
+  command
+      ->add_option("--admin-port", flags->adminPort,
+                   "Port of /metrics, /routes and /healthz; 0 for any free one, -1 for none")
+      ->check(CLI::Range(-1, 65535))
+      ->capture_default_str();
+  command->add_option("--threads", flags->threads, "Threads; 0 for one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   command->add_option("--max-body-bytes", flags->maxBodyBytes, "Largest request body")->capture_default_str();
   command->add_option("--access-log", flags->accessLog, "File for one line per request, - for stderr; none if not given");
-  command->add_option("--access-log-format", flags->logFormat, "json or text")->check(CLI::IsMember({"json", "text"}))->capture_default_str();
-  command->add_option("--access-log-bytes", flags->accessLogBytes, "Size at which the access log is rotated")->capture_default_str();
+  command->add_option("--access-log-format", flags->logFormat, "json or text")
+      ->check(CLI::IsMember({"json", "text"}))
+      ->capture_default_str();
+  command->add_option("--access-log-bytes", flags->accessLogBytes, "Size at which the access log is rotated")
+      ->capture_default_str();
   command->callback([flags, exitCode] {
     auto done = runGateway(*flags);
     if (!done) std::fprintf(stderr, "slipway gateway: %s\n", done.error().message.c_str());

@@ -26,12 +26,24 @@ std::string spelled(std::string name) {
   return other == name ? "--" + name : "--" + name + ",--" + other;
 }
 
-// Flags of KServe's Python servers that name things this server has no use for. Accepted, so that runtimes and manifests written
-// for KServe work as they are; one line says which were given.
-constexpr const char* kWithoutEffect[] = {
-    "grpc_port", "enable_grpc", "enable_docs_url", "max_asyncio_workers", "predictor_host", "predictor_protocol", "predictor_use_ssl",
-    "predictor_request_timeout_seconds", "predictor_request_retries", "enable_predictor_health_check", "log_config_file", "access_log_format",
-    "configure_logging", "grpc_max_send_message_length", "grpc_max_receive_message_length", "nthread"};
+// Flags of KServe's Python servers that name things this server has no use for. Accepted, so that runtimes and manifests
+// written for KServe work as they are; one line says which were given.
+constexpr const char* kWithoutEffect[] = {"grpc_port",
+                                          "enable_grpc",
+                                          "enable_docs_url",
+                                          "max_asyncio_workers",
+                                          "predictor_host",
+                                          "predictor_protocol",
+                                          "predictor_use_ssl",
+                                          "predictor_request_timeout_seconds",
+                                          "predictor_request_retries",
+                                          "enable_predictor_health_check",
+                                          "log_config_file",
+                                          "access_log_format",
+                                          "configure_logging",
+                                          "grpc_max_send_message_length",
+                                          "grpc_max_receive_message_length",
+                                          "nthread"};
 
 void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitCode) {
   const SystemClock clock;
@@ -52,7 +64,8 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
   if (const char* ip = std::getenv("SLIPWAY_POD_IP"); ip != nullptr && *ip != '\0') flags.server.address = ip;
   flags.server.keepAlive = std::chrono::seconds(flags.keepAlive);
   flags.server.drainGrace = std::chrono::seconds(flags.drain);
-  serving::ModelServer server(flags.server, serving::modelLoader({flags.proba == "true" || flags.proba == "1" || flags.proba == "True"}));
+  serving::ModelServer server(flags.server,
+                              serving::modelLoader({flags.proba == "true" || flags.proba == "1" || flags.proba == "True"}));
   const auto started = server.start();
   if (!started) {
     std::fprintf(stderr, "model-server: model '%s': %s\n", flags.server.modelName.c_str(), started.error().message.c_str());
@@ -60,7 +73,8 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
   }
   const double ms = std::chrono::duration<double, std::milli>(clock.now() - began).count();
   std::printf("model-server ready: %s (%s) on http://%s:%d, started in %.0f ms\n", flags.server.modelName.c_str(),
-              server.description().empty() ? "not loaded" : server.description().c_str(), flags.server.address.c_str(), server.port(), ms);
+              server.description().empty() ? "not loaded" : server.description().c_str(), flags.server.address.c_str(),
+              server.port(), ms);
   std::fflush(stdout);
   serving::releaseStartupPages();
   server.run();
@@ -70,9 +84,12 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
 
 void addModelServerCommand(CLI::App& app, int* exitCode) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("model-server", "Serve one model over HTTP: KServe's V1 and V2 protocols (scikit-learn)");
+  CLI::App* command =
+      app.add_subcommand("model-server", "Serve one model over HTTP: KServe's V1 and V2 protocols (scikit-learn)");
   serving::ModelServerOptions& s = flags->server;
-  const auto add = [&](const char* name, auto& into, const char* help) { return command->add_option(spelled(name), into, help)->capture_default_str(); };
+  const auto add = [&](const char* name, auto& into, const char* help) {
+    return command->add_option(spelled(name), into, help)->capture_default_str();
+  };
   add("model_name", s.modelName, "Name under which the model is served");
   add("model_dir", s.modelDir, "Folder with one model.joblib, model.pkl or model.pickle, or the file");
   add("http_port", s.port, "Port to listen on; 0 for any free one");
@@ -85,11 +102,14 @@ void addModelServerCommand(CLI::App& app, int* exitCode) {
   add("timeout_graceful_shutdown", flags->drain, "Seconds that running requests get at SIGTERM");
   add("predict_proba", flags->proba, "Classifiers answer with probabilities: true or false")->envname("PREDICT_PROBA");
   add("log_level", flags->logLevel, "debug, info, warn, error or off");
-  command->add_flag(spelled("enable_latency_logging") + "{true}", s.logLatency, "Log the time of each step of each prediction");
+  command->add_flag(spelled("enable_latency_logging") + "{true}", s.logLatency,
+                    "Log the time of each step of each prediction");
   command->add_flag(spelled("allow_empty"), s.allowEmpty, "Start without a model; load models through /v2/repository");
   std::size_t next = 0;
   for (const char* name : kWithoutEffect)
-    command->add_option(spelled(name), flags->accepted[next++], "Accepted for KServe's sake; no effect")->group("Accepted without effect")->expected(0, 1);
+    command->add_option(spelled(name), flags->accepted[next++], "Accepted for KServe's sake; no effect")
+        ->group("Accepted without effect")
+        ->expected(0, 1);
   command->allow_extras();
   command->callback([command, flags, exitCode] {
     std::vector<std::string> ignored;

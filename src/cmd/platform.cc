@@ -52,7 +52,9 @@ struct Platform::State {
 
   // Runs a task of the control loop from outside it and waits for its result.
   template <class F>
-  auto onLoop(F task) { return asio::co_spawn(io, std::move(task), asio::use_future).get(); }
+  auto onLoop(F task) {
+    return asio::co_spawn(io, std::move(task), asio::use_future).get();
+  }
 
   void startLoop();
   Result<std::string> startGateway(std::uint16_t* port);
@@ -108,7 +110,8 @@ Result<std::string> Platform::State::startApi() {
   surface.tokens = {{token, {"admin", "", {"system:masters"}}}};
   surface.accountKey = accountKey;
   handler = std::make_unique<apiserver::ApiHandler>(api->registry(), std::make_shared<SystemClock>(), surface);
-  https = std::make_unique<net::HttpServer>(io.get_executor(), [this](net::Request r) { return handler->handle(std::move(r)); }, httpOptions);
+  https = std::make_unique<net::HttpServer>(
+      io.get_executor(), [this](net::Request r) { return handler->handle(std::move(r)); }, httpOptions);
   auto bound = https->listen(options.listen, options.apiPort);
   if (!bound) return fail(bound.error().code, bound.error().message + " (--api-port)");
   const std::string url = fmt::format("https://{}:{}", bound->address, bound->port);

@@ -1,5 +1,5 @@
-// Platform: everything that `slipway up` runs in one process, wired together: the embedded API, the controllers, the node, the
-// gateway and what feeds it. The control half lives on one event loop, the gateway on its own.
+// Platform: everything that `slipway up` runs in one process, wired together: the embedded API, the controllers, the node,
+// the gateway and what feeds it. The control half lives on one event loop, the gateway on its own.
 //
 //   Platform platform(options);
 //   auto ready = platform.start();          // listening and serving; Ready says where
@@ -18,12 +18,12 @@ namespace slipway::cmd {
 struct PlatformOptions {
   std::filesystem::path dataDir = "slipway-data";
   std::string listen = "127.0.0.1";
-  std::uint16_t apiPort = 6443;           // 0: any free port, kept for the next start while it is free
+  std::uint16_t apiPort = 6443;  // 0: any free port, kept for the next start while it is free
   std::uint16_t gatewayPort = 8080;
-  unsigned gatewayThreads = 0;            // 0: one per core
-  std::string accessLog;                  // file of the gateway's access log; empty: none
-  bool node = true;                       // false: API and controllers only, nothing runs pods
-  std::chrono::seconds grace{20};         // for requests and pods when it stops
+  unsigned gatewayThreads = 0;     // 0: one per core
+  std::string accessLog;           // file of the gateway's access log; empty: none
+  bool node = true;                // false: API and controllers only, nothing runs pods
+  std::chrono::seconds grace{20};  // for requests and pods when it stops
 };
 
 struct Ready {

@@ -14,8 +14,8 @@ using apiserver::Operation;
 
 constexpr const char* kGroup = "serving.kserve.io";
 
-// The configuration as the write's own transaction sees it, parsed again only when the ConfigMap has changed. A broken edit keeps
-// the last good one. Used on the store's writer thread only.
+// The configuration as the write's own transaction sees it, parsed again only when the ConfigMap has changed. A broken edit
+// keeps the last good one. Used on the store's writer thread only.
 class ConfigReader {
  public:
   isvc::ServingConfig read(const AdmissionRequest& request) {
@@ -24,8 +24,10 @@ class ConfigReader {
     if (version != version_) {
       version_ = version;
       auto parsed = isvc::parseServingConfig(map);
-      if (parsed) config_ = std::move(*parsed);
-      else logWarn("{}; the last good configuration stays in force", parsed.error().message);
+      if (parsed)
+        config_ = std::move(*parsed);
+      else
+        logWarn("{}; the last good configuration stays in force", parsed.error().message);
     }
     return config_;
   }

@@ -34,17 +34,21 @@ void addUpCommand(CLI::App& app, int* exitCode) {
   auto* sub = app.add_subcommand("up", "Run the whole platform on this machine: API, controllers, node and gateway");
   sub->add_option("--data-dir", options->dataDir, "Where all state lives; one platform per folder")->capture_default_str();
   sub->add_option("--listen", options->listen, "Address of the API and the gateway")->capture_default_str();
-  sub->add_option("--api-port", options->apiPort, "Port of the Kubernetes API (TLS); 0: any free port")->capture_default_str();
-  sub->add_option("--gateway-port", options->gatewayPort, "Port for requests to models; 0: any free port")->capture_default_str();
-  sub->add_option("--gateway-threads", options->gatewayThreads, "Threads of the gateway; 0: one per core")->capture_default_str();
+  sub->add_option("--api-port", options->apiPort, "Port of the Kubernetes API (TLS); 0: any free port")
+      ->capture_default_str();
+  sub->add_option("--gateway-port", options->gatewayPort, "Port for requests to models; 0: any free port")
+      ->capture_default_str();
+  sub->add_option("--gateway-threads", options->gatewayThreads, "Threads of the gateway; 0: one per core")
+      ->capture_default_str();
   sub->add_option("--access-log", options->accessLog, "File for one line per request to a model; default: none");
   sub->add_option("--grace", *grace, "Seconds that requests and pods get when the platform stops")->capture_default_str();
   sub->add_flag("--no-node", *noNode, "Serve the API and run controllers, but no pods");
   sub->add_option("--log-level", *logLevel, "debug, info, warn, error or off")
       ->capture_default_str()
       ->check(CLI::IsMember({"debug", "info", "warn", "error", "off"}));
-  sub->footer("Examples:\n  slipway up\n  slipway up --data-dir /var/lib/slipway --gateway-port 80\n"
-              "  export KUBECONFIG=$PWD/slipway-data/kubeconfig; kubectl get nodes");
+  sub->footer(
+      "Examples:\n  slipway up\n  slipway up --data-dir /var/lib/slipway --gateway-port 80\n"
+      "  export KUBECONFIG=$PWD/slipway-data/kubeconfig; kubectl get nodes");
   sub->callback([options, logLevel, noNode, grace, exitCode] {
     LogLevel level = LogLevel::Info;
     parseLogLevel(*logLevel, &level);

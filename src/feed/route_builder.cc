@@ -64,7 +64,8 @@ std::vector<std::string> internalNames(const std::string& name, const std::strin
   return {base + ".svc." + options.clusterDomain, base + ".svc", base};
 }
 
-void addServiceRoutes(std::vector<Route>& routes, const Json& service, const SlicesByService& slices, const RouteOptions& options) {
+void addServiceRoutes(std::vector<Route>& routes, const Json& service, const SlicesByService& slices,
+                      const RouteOptions& options) {
   const kube::Key key{namespaceOf(service), nameOf(service)};
   const Json* main = mainPort(service);
   if (!main || textAt(at(service, "spec"), "type") == "ExternalName") return;
@@ -120,7 +121,8 @@ std::vector<std::string> hostsOf(const Json& isvc, const RouteOptions& options, 
   return hosts;
 }
 
-Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByKey& services, const SlicesByService& slices) {
+Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByKey& services,
+                const SlicesByService& slices) {
   const auto name = nameOf(isvc), ns = namespaceOf(isvc);
   const std::string component = at(isvc, "spec", "transformer").is_object() ? "transformer" : "predictor";
   const Json& spec = at(isvc, "spec", component);
@@ -137,7 +139,8 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   const auto service = services.find(key);
   const auto found = slices.find(key);
   if (service != services.end() && found != slices.end()) {
-    if (const Json* port = mainPort(*service->second)) backend.endpoints = readyEndpoints(found->second, textAt(*port, "name"));
+    if (const Json* port = mainPort(*service->second))
+      backend.endpoints = readyEndpoints(found->second, textAt(*port, "name"));
   }
   if (backend.endpoints.empty()) {
     route.reason = reasonNotReady(isvc);
@@ -155,18 +158,22 @@ std::string reasonNotReady(const Json& isvc) {
   std::string text, other;
   for (const auto& condition : conditions) {
     if (textAt(condition, "status") == "True") continue;
-    const auto type = textAt(condition, "type"), reason = textAt(condition, "reason"), message = textAt(condition, "message");
+    const auto type = textAt(condition, "type"), reason = textAt(condition, "reason"),
+               message = textAt(condition, "message");
     if (reason.empty() && message.empty()) {
       if (type == "Ready" && text.empty()) text = "waiting to become ready";
       continue;
     }
     const auto line = reason.empty() ? message : message.empty() ? reason : reason + ": " + message;
-    if (type == "Ready") text = line;
-    else if (other.empty()) other = type + " " + line;
+    if (type == "Ready")
+      text = line;
+    else if (other.empty())
+      other = type + " " + line;
   }
   if ((text.empty() || text == "waiting to become ready") && !other.empty()) text = other;
   const auto failure = textAt(at(isvc, "status", "modelStatus", "lastFailureInfo"), "message");
-  if (!failure.empty() && text.find(failure) == std::string::npos) text += (text.empty() ? "" : "; ") + std::string("the model failed: ") + failure;
+  if (!failure.empty() && text.find(failure) == std::string::npos)
+    text += (text.empty() ? "" : "; ") + std::string("the model failed: ") + failure;
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
 }

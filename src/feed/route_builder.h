@@ -23,9 +23,9 @@ struct RouteInputs {
 struct RouteOptions {
   std::vector<std::string> domains{"localhost", "example.com"};
   std::string clusterDomain = "cluster.local";
-  std::string pathPrefix = "/serving";              // empty: no routes by path
-  std::chrono::seconds timeout{300};                // where spec.<component>.timeout is not set
-  std::size_t queue = 1000;                         // requests that may wait per route
+  std::string pathPrefix = "/serving";  // empty: no routes by path
+  std::chrono::seconds timeout{300};    // where spec.<component>.timeout is not set
+  std::size_t queue = 1000;             // requests that may wait per route
 };
 
 std::vector<proxy::Route> buildRoutes(const RouteInputs& inputs, const RouteOptions& options);

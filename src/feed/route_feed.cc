@@ -5,8 +5,13 @@
 namespace slipway::feed {
 
 RouteFeed::RouteFeed(Executor executor, kube::Cache& cache, proxy::RouteBoard& board, Clock& clock, RouteFeedOptions options)
-    : isvcs_(cache.of(kinds::kInferenceService)), services_(cache.of(kinds::kService)), slices_(cache.of(kinds::kEndpointSlice)),
-      board_(board), clock_(clock), options_(std::move(options)), changed_(executor) {}
+    : isvcs_(cache.of(kinds::kInferenceService)),
+      services_(cache.of(kinds::kService)),
+      slices_(cache.of(kinds::kEndpointSlice)),
+      board_(board),
+      clock_(clock),
+      options_(std::move(options)),
+      changed_(executor) {}
 
 void RouteFeed::start(TaskScope& scope) {
   const auto onEvent = [this](const kube::InformerEvent&) {

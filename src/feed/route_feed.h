@@ -1,6 +1,6 @@
 // RouteFeed: keeps a gateway's RouteBoard true to the API: follows InferenceServices, Services and EndpointSlices and
-// publishes a new table when the routes change. Lives on the control loop's executor; the board carries the table over to the
-// gateway's threads.
+// publishes a new table when the routes change. Lives on the control loop's executor; the board carries the table over to
+// the gateway's threads.
 //
 //   RouteFeed feed(executor, cache, board, clock);
 //   feed.start(scope);

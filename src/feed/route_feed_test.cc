@@ -18,21 +18,32 @@ using net::Request;
 using net::Response;
 
 Json isvc(const std::string& name, Json spec = {{"predictor", {{"model", Json::object()}}}}) {
-  return {{"apiVersion", "serving.kserve.io/v1beta1"}, {"kind", "InferenceService"},
-          {"metadata", {{"name", name}, {"namespace", "models"}}}, {"spec", std::move(spec)}};
+  return {{"apiVersion", "serving.kserve.io/v1beta1"},
+          {"kind", "InferenceService"},
+          {"metadata", {{"name", name}, {"namespace", "models"}}},
+          {"spec", std::move(spec)}};
 }
 
-Json service(const std::string& name, Json ports = {{{"name", "http"}, {"port", 80}, {"targetPort", 8080}, {"protocol", "TCP"}}}) {
-  return {{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", name}, {"namespace", "models"}}},
+Json service(const std::string& name,
+             Json ports = {{{"name", "http"}, {"port", 80}, {"targetPort", 8080}, {"protocol", "TCP"}}}) {
+  return {{"apiVersion", "v1"},
+          {"kind", "Service"},
+          {"metadata", {{"name", name}, {"namespace", "models"}}},
           {"spec", {{"selector", {{"app", name}}}, {"ports", std::move(ports)}}}};
 }
 
-Json slice(const std::string& service, std::vector<std::pair<std::string, bool>> addresses, int port = 8080, const std::string& portName = "http") {
+Json slice(const std::string& service, std::vector<std::pair<std::string, bool>> addresses, int port = 8080,
+           const std::string& portName = "http") {
   Json endpoints = Json::array();
-  for (const auto& [address, ready] : addresses) endpoints.push_back({{"addresses", {address}}, {"conditions", {{"ready", ready}}}});
-  return {{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"},
-          {"metadata", {{"name", service + "-1"}, {"namespace", "models"}, {"labels", {{"kubernetes.io/service-name", service}}}}},
-          {"endpoints", endpoints}, {"ports", {{{"name", portName}, {"port", port}, {"protocol", "TCP"}}}}};
+  for (const auto& [address, ready] : addresses)
+    endpoints.push_back({{"addresses", {address}}, {"conditions", {{"ready", ready}}}});
+  return {{"apiVersion", "discovery.k8s.io/v1"},
+          {"kind", "EndpointSlice"},
+          {"addressType", "IPv4"},
+          {"metadata",
+           {{"name", service + "-1"}, {"namespace", "models"}, {"labels", {{"kubernetes.io/service-name", service}}}}},
+          {"endpoints", endpoints},
+          {"ports", {{{"name", portName}, {"port", port}, {"protocol", "TCP"}}}}};
 }
 
 std::vector<kube::Object> objects(std::vector<Json> list) {
@@ -47,11 +58,13 @@ const proxy::Route* routeFor(const proxy::RouteTable& table, const std::string& 
 }
 
 TEST(BuildRoutes, AnInferenceServiceIsReachedByEveryNameItHas) {
-  const auto table = proxy::RouteTable::make(buildRoutes({objects({isvc("iris")}), objects({service("iris-predictor")}),
-                                                          objects({slice("iris-predictor", {{"127.1.0.2", true}, {"127.1.0.3", false}})})}, {}));
-  for (const char* host : {"iris.models.localhost:8080", "iris-models.localhost", "iris.models.example.com", "iris-models.example.com",
-                           "iris.models.svc.cluster.local", "iris-predictor.models", "iris-predictor.models.svc",
-                           "iris-predictor.models.svc.cluster.local:80"}) {
+  const auto table =
+      proxy::RouteTable::make(buildRoutes({objects({isvc("iris")}), objects({service("iris-predictor")}),
+                                           objects({slice("iris-predictor", {{"127.1.0.2", true}, {"127.1.0.3", false}})})},
+                                          {}));
+  for (const char* host : {"iris.models.localhost:8080", "iris-models.localhost", "iris.models.example.com",
+                           "iris-models.example.com", "iris.models.svc.cluster.local", "iris-predictor.models",
+                           "iris-predictor.models.svc", "iris-predictor.models.svc.cluster.local:80"}) {
     const auto* route = routeFor(*table, host);
     ASSERT_TRUE(route) << host;
     ASSERT_EQ(route->backends.size(), 1u) << host;
@@ -63,9 +76,12 @@ TEST(BuildRoutes, AnInferenceServiceIsReachedByEveryNameItHas) {
 }
 
 TEST(BuildRoutes, ATransformerComesFirst) {
-  const auto routes = buildRoutes({objects({isvc("iris", {{"predictor", {{"timeout", 7}}}, {"transformer", {{"timeout", 9}, {"containerConcurrency", 2}}}})}),
-                                   objects({service("iris-predictor"), service("iris-transformer")}),
-                                   objects({slice("iris-predictor", {{"127.1.0.2", true}}), slice("iris-transformer", {{"127.1.0.9", true}})})}, {});
+  const auto routes = buildRoutes(
+      {objects({isvc("iris",
+                     {{"predictor", {{"timeout", 7}}}, {"transformer", {{"timeout", 9}, {"containerConcurrency", 2}}}})}),
+       objects({service("iris-predictor"), service("iris-transformer")}),
+       objects({slice("iris-predictor", {{"127.1.0.2", true}}), slice("iris-transformer", {{"127.1.0.9", true}})})},
+      {});
   EXPECT_EQ(routes[0].backends[0].endpoints, (std::vector<Origin>{{"127.1.0.9", 8080}}));
   EXPECT_EQ(routes[0].timeout, 9s);
   EXPECT_EQ(routes[0].concurrency, 2u);
@@ -83,7 +99,9 @@ TEST(BuildRoutes, ClusterLocalServicesHaveNoOutsideName) {
 }
 
 TEST(BuildRoutes, ServicePortsAreToldApart) {
-  const Json ports = {{{"name", "metrics"}, {"port", 9090}}, {{"name", "http1"}, {"port", 8080}}, {{"name", "dns"}, {"port", 53}, {"protocol", "UDP"}}};
+  const Json ports = {{{"name", "metrics"}, {"port", 9090}},
+                      {{"name", "http1"}, {"port", 8080}},
+                      {{"name", "dns"}, {"port", 53}, {"protocol", "UDP"}}};
   auto two = slice("web", {{"10.0.0.1", true}}, 1234, "metrics");
   two["ports"].push_back({{"name", "http1"}, {"port", 4321}});
   const auto table = proxy::RouteTable::make(buildRoutes({{}, objects({service("web", ports)}), objects({two})}, {}));
@@ -99,7 +117,8 @@ TEST(BuildRoutes, MalformedObjectsMakeNoRouteAndNoCrash) {
   odd["ports"].push_back({{"name", "http"}, {"port", 99999}});
   auto strange = isvc("x", "not an object");
   strange["status"] = {{"conditions", {"text", {{"type", "Ready"}}}}};
-  const auto routes = buildRoutes({objects({strange}), objects({service("web", "text"), service("web")}), objects({odd})}, {});
+  const auto routes =
+      buildRoutes({objects({strange}), objects({service("web", "text"), service("web")}), objects({odd})}, {});
   EXPECT_EQ(routes.size(), 2u);
 }
 
@@ -111,7 +130,12 @@ TEST(ReasonNotReady, SaysWhatTheConditionsSay) {
   };
   EXPECT_EQ(reason(Json::object()), "the InferenceService controller has not looked at it yet");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"reason", "Stopped"}}}}}), "Stopped");
-  EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "Unknown"}}, {{"type", "PredictorReady"}, {"status", "False"}, {"reason", "MinimumReplicasUnavailable"}, {"message", "no pod"}}}}}),
+  EXPECT_EQ(reason({{"conditions",
+                     {{{"type", "Ready"}, {"status", "Unknown"}},
+                      {{"type", "PredictorReady"},
+                       {"status", "False"},
+                       {"reason", "MinimumReplicasUnavailable"},
+                       {"message", "no pod"}}}}}),
             "PredictorReady MinimumReplicasUnavailable: no pod");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"message", "m"}}}},
                     {"modelStatus", {{"lastFailureInfo", {{"message", "no such\nbucket"}}}}}}),

@@ -14,7 +14,8 @@ std::string uidOf(const Json& object) { return textAt(at(object, "metadata"), "u
 std::string versionOf(const Json& object) { return textAt(at(object, "metadata"), "resourceVersion"); }
 
 bool empty(const Json& value) {
-  return value.is_null() || ((value.is_object() || value.is_array()) && value.empty()) || (value.is_string() && value.get_ref<const std::string&>().empty());
+  return value.is_null() || ((value.is_object() || value.is_array()) && value.empty()) ||
+         (value.is_string() && value.get_ref<const std::string&>().empty());
 }
 
 // What is to be sent for a child: its namespace and owner filled in.
@@ -32,7 +33,8 @@ Need need(Inventory& inventory, const Kind& kind, const Json& child, const Objec
   auto& written = inventory.written();
   auto it = written.find({kind.apiVersion() + "/" + std::string(kind.kind), keyOf(child)});
   const bool same = it != written.end() && it->second.desired == child;
-  const bool seen = it != written.end() && versionReached(inventory.informer(kind).resourceVersion(), it->second.resourceVersion);
+  const bool seen =
+      it != written.end() && versionReached(inventory.informer(kind).resourceVersion(), it->second.resourceVersion);
   if (!live) return same && !seen ? Need::Wait : Need::Apply;
   if (at(*live, "metadata", "deletionTimestamp").is_string()) return Need::Wait;
   if (same && !seen) return Need::Nothing;
@@ -45,7 +47,9 @@ Need need(Inventory& inventory, const Kind& kind, const Json& child, const Objec
 
 // Whether an element of a list still carries a field that `last` set and `desired` does not.
 bool leftoversInList(const Json& live, const Json& desired, const Json& last) {
-  if (!desired.is_array() || !live.is_array() || !last.is_array() || live.size() != desired.size() || last.size() != desired.size()) return false;
+  if (!desired.is_array() || !live.is_array() || !last.is_array() || live.size() != desired.size() ||
+      last.size() != desired.size())
+    return false;
   for (std::size_t i = 0; i < desired.size(); ++i) {
     if (desired[i].is_object() && !corrections(live[i], desired[i], last[i]).empty()) return true;
   }
@@ -65,12 +69,14 @@ Task<Result<Json>> applyOne(Inventory& inventory, Kind kind, Json child) {
     if (!fixed) co_return failIn(childName(kind, key), fixed.error());
     written = std::move(fixed);
   }
-  inventory.written()[{kind.apiVersion() + "/" + std::string(kind.kind), key}] = {child, uidOf(*written), versionOf(*written)};
+  inventory.written()[{kind.apiVersion() + "/" + std::string(kind.kind), key}] = {child, uidOf(*written),
+                                                                                  versionOf(*written)};
   co_return std::move(*written);
 }
 
 // Children of `owner` that are in the cache and not in `wanted`.
-std::vector<Object> unwanted(Inventory& inventory, const Kind& kind, const std::string& ownerUid, const std::set<Key>& wanted) {
+std::vector<Object> unwanted(Inventory& inventory, const Kind& kind, const std::string& ownerUid,
+                             const std::set<Key>& wanted) {
   std::vector<Object> out;
   for (auto& live : inventory.informer(kind).ownedBy(ownerUid)) {
     const bool ours = textAt(controllerOf(*live), "uid") == ownerUid;
@@ -117,8 +123,12 @@ const Kind* Inventory::kindOf(const Json& object) const {
 }
 
 Json ownerReference(const Json& owner) {
-  return {{"apiVersion", textAt(owner, "apiVersion")}, {"kind", textAt(owner, "kind")}, {"name", textAt(at(owner, "metadata"), "name")},
-          {"uid", uidOf(owner)}, {"controller", true}, {"blockOwnerDeletion", true}};
+  return {{"apiVersion", textAt(owner, "apiVersion")},
+          {"kind", textAt(owner, "kind")},
+          {"name", textAt(at(owner, "metadata"), "name")},
+          {"uid", uidOf(owner)},
+          {"controller", true},
+          {"blockOwnerDeletion", true}};
 }
 
 bool covers(const Json& live, const Json& desired) {
@@ -166,7 +176,8 @@ Task<Result<ApplyReport>> applyChildren(Inventory& inventory, Json owner, std::v
   for (auto& raw : desired) {
     const Kind* kind = inventory.kindOf(raw);
     if (kind == nullptr) {
-      co_return fail(Code::Internal, fmt::format("applyChildren: {} {} is not in the inventory", textAt(raw, "apiVersion"), textAt(raw, "kind")));
+      co_return fail(Code::Internal, fmt::format("applyChildren: {} {} is not in the inventory", textAt(raw, "apiVersion"),
+                                                 textAt(raw, "kind")));
     }
     Json child = withOwner(std::move(raw), *kind, owner);
     const Key key = keyOf(child);
@@ -175,8 +186,9 @@ Task<Result<ApplyReport>> applyChildren(Inventory& inventory, Json owner, std::v
     const std::string holder = live ? textAt(controllerOf(*live), "uid") : "";
     if (!holder.empty() && holder != ownerUid && !at(*live, "metadata", "deletionTimestamp").is_string()) {
       const Json& other = controllerOf(*live);
-      co_return fail(Code::AlreadyExists, fmt::format("{} already exists and belongs to {} \"{}\"; delete it or choose another name",
-                                                      childName(*kind, key), textAt(other, "kind"), textAt(other, "name")));
+      co_return fail(Code::AlreadyExists,
+                     fmt::format("{} already exists and belongs to {} \"{}\"; delete it or choose another name",
+                                 childName(*kind, key), textAt(other, "kind"), textAt(other, "name")));
     }
     const Need what = need(inventory, *kind, child, live);
     if (what != Need::Apply) {

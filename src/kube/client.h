@@ -19,18 +19,18 @@
 namespace slipway::kube {
 
 struct Key {
-  std::string ns;    // empty for cluster-scoped kinds
+  std::string ns;  // empty for cluster-scoped kinds
   std::string name;
   auto operator<=>(const Key&) const = default;
 };
 
 struct ListOptions {
-  std::string ns;                 // empty: all namespaces
-  std::string labelSelector;      // "a=b,c in (d,e)"
+  std::string ns;             // empty: all namespaces
+  std::string labelSelector;  // "a=b,c in (d,e)"
   std::string fieldSelector;
 };
 struct List {
-  std::string resourceVersion;    // a valid start for watch()
+  std::string resourceVersion;  // a valid start for watch()
   std::vector<Json> items;
 };
 
@@ -49,13 +49,13 @@ enum class PatchType { Json, Merge, Strategic, Apply };
 struct WriteOptions {
   std::string fieldManager = "slipway";
   bool dryRun = false;
-  bool force = false;             // Apply only: take ownership on conflict
-  std::string subresource;        // "status", "scale"; empty: the object itself
+  bool force = false;       // Apply only: take ownership on conflict
+  std::string subresource;  // "status", "scale"; empty: the object itself
 };
 struct DeleteOptions {
   std::string propagationPolicy = "Background";
   std::optional<int> gracePeriodSeconds;
-  std::string uid;                // precondition; empty: none
+  std::string uid;  // precondition; empty: none
 };
 
 class Client {

@@ -1,7 +1,7 @@
 #include "kube/controller.h"
 
-#include <boost/system/system_error.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "base/log.h"
 
@@ -40,7 +40,12 @@ bool generationChanged(const InformerEvent& event) {
 }
 
 Controller::Controller(std::string name, Cache& cache, Clock& clock, TaskScope& scope, ControllerOptions options)
-    : name_(std::move(name)), cache_(cache), clock_(clock), scope_(scope), options_(options), queue_(options.queue),
+    : name_(std::move(name)),
+      cache_(cache),
+      clock_(clock),
+      scope_(scope),
+      options_(options),
+      queue_(options.queue),
       wake_(scope.executor()) {}
 
 Controller& Controller::watches(const Kind& kind, EventPredicate predicate) {
@@ -163,10 +168,12 @@ std::string renderMetrics(const std::vector<std::shared_ptr<Controller>>& contro
     for (const auto& c : controllers) lines(*c);
   };
   auto counter = [&](const char* name, const char* label, auto&& value) {
-    family(name, "counter", [&](const Controller& c) { out += fmt::format("{}{{{}=\"{}\"}} {}\n", name, label, c.name(), value(c)); });
+    family(name, "counter",
+           [&](const Controller& c) { out += fmt::format("{}{{{}=\"{}\"}} {}\n", name, label, c.name(), value(c)); });
   };
   auto gauge = [&](const char* name, const char* label, auto&& value) {
-    family(name, "gauge", [&](const Controller& c) { out += fmt::format("{}{{{}=\"{}\"}} {}\n", name, label, c.name(), value(c)); });
+    family(name, "gauge",
+           [&](const Controller& c) { out += fmt::format("{}{{{}=\"{}\"}} {}\n", name, label, c.name(), value(c)); });
   };
   family("controller_runtime_reconcile_total", "counter", [&](const Controller& c) {
     const auto& s = c.stats();
@@ -179,14 +186,17 @@ std::string renderMetrics(const std::vector<std::shared_ptr<Controller>>& contro
   });
   counter("controller_runtime_reconcile_errors_total", "controller",
           [](const Controller& c) { return c.stats().error + c.stats().conflict + c.stats().terminal; });
-  counter("controller_runtime_terminal_reconcile_errors_total", "controller", [](const Controller& c) { return c.stats().terminal; });
-  counter("controller_runtime_reconcile_time_seconds_sum", "controller", [](const Controller& c) { return c.stats().reconcileSeconds; });
+  counter("controller_runtime_terminal_reconcile_errors_total", "controller",
+          [](const Controller& c) { return c.stats().terminal; });
+  counter("controller_runtime_reconcile_time_seconds_sum", "controller",
+          [](const Controller& c) { return c.stats().reconcileSeconds; });
   gauge("controller_runtime_active_workers", "controller", [](const Controller& c) { return c.queue().processing(); });
   gauge("controller_runtime_max_concurrent_reconciles", "controller", [](const Controller& c) { return c.maxConcurrent(); });
   gauge("workqueue_depth", "name", [](const Controller& c) { return c.queue().depth(); });
   counter("workqueue_adds_total", "name", [](const Controller& c) { return c.queue().stats().adds; });
   counter("workqueue_retries_total", "name", [](const Controller& c) { return c.queue().stats().retries; });
-  counter("workqueue_queue_duration_seconds_sum", "name", [](const Controller& c) { return c.queue().stats().queueSeconds; });
+  counter("workqueue_queue_duration_seconds_sum", "name",
+          [](const Controller& c) { return c.queue().stats().queueSeconds; });
   counter("workqueue_work_duration_seconds_sum", "name", [](const Controller& c) { return c.queue().stats().workSeconds; });
   return out;
 }

@@ -16,7 +16,7 @@ namespace slipway::kube {
 
 struct Outcome {
   std::optional<Duration> requeueAfter;
-  std::optional<Error> terminal;   // a fault that only a change of some object can cure
+  std::optional<Error> terminal;  // a fault that only a change of some object can cure
 };
 
 class Reconciler {
@@ -26,7 +26,7 @@ class Reconciler {
 };
 
 struct ControllerOptions {
-  std::size_t concurrency = 1;     // keys worked on at once (MaxConcurrentReconciles)
+  std::size_t concurrency = 1;  // keys worked on at once (MaxConcurrentReconciles)
   WorkQueueOptions queue;
 };
 
@@ -45,7 +45,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
 
   // The three verbs; call them before start(). A predicate that returns false drops the event.
   Controller& watches(const Kind& kind, EventPredicate predicate = {});
-  Controller& owns(const Kind& child, const Kind& owner, EventPredicate predicate = {});  // by the controller owner reference
+  Controller& owns(const Kind& child, const Kind& owner,
+                   EventPredicate predicate = {});  // by the controller owner reference
   Controller& maps(const Kind& kind, EventToKeys toKeys);
 
   // Begins to work once every informer asked for above has synced.

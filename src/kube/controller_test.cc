@@ -104,7 +104,9 @@ TEST_F(ControllerTest, ConflictIsAQuietRetry) {
 }
 
 TEST_F(ControllerTest, TerminalErrorWaitsForTheNextChange) {
-  script->answer = [](const Key&) -> Result<Outcome> { return Outcome{.terminal = Error{Code::Invalid, "spec.x: bad", ""}}; };
+  script->answer = [](const Key&) -> Result<Outcome> {
+    return Outcome{.terminal = Error{Code::Invalid, "spec.x: bad", ""}};
+  };
   api.put(config("a"));
   controller->watches(kinds::kConfigMap).start(script);
   ASSERT_TRUE(settled(1));
@@ -177,11 +179,14 @@ TEST_F(ControllerTest, ChildrenAndMappedObjectsWakeTheirOwner) {
     return std::vector<Key>{{"ns", "for-" + keyOf(*e.object).name}};
   });
   controller->start(script);
-  api.put({{"apiVersion", "v1"}, {"kind", "Pod"},
-           {"metadata", {{"name", "p"}, {"namespace", "ns"},
-                         {"ownerReferences", {{{"apiVersion", "apps/v1"}, {"kind", "ReplicaSet"}, {"name", "rs"}, {"uid", "1"},
-                                               {"controller", true}},
-                                              {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", "n"}, {"uid", "2"}}}}}}});
+  api.put({{"apiVersion", "v1"},
+           {"kind", "Pod"},
+           {"metadata",
+            {{"name", "p"},
+             {"namespace", "ns"},
+             {"ownerReferences",
+              {{{"apiVersion", "apps/v1"}, {"kind", "ReplicaSet"}, {"name", "rs"}, {"uid", "1"}, {"controller", true}},
+               {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", "n"}, {"uid", "2"}}}}}}});
   ASSERT_TRUE(settled(1));
   api.put({{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", "s"}, {"namespace", "ns"}}}});
   ASSERT_TRUE(settled(2));
@@ -193,7 +198,8 @@ TEST_F(ControllerTest, MetricsCarryControllerRuntimeNames) {
   controller->watches(kinds::kConfigMap).start(script);
   ASSERT_TRUE(settled(1));
   const std::string text = renderMetrics({controller});
-  EXPECT_NE(text.find("controller_runtime_reconcile_total{controller=\"test\",result=\"success\"} 1\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("controller_runtime_reconcile_total{controller=\"test\",result=\"success\"} 1\n"), std::string::npos)
+      << text;
   EXPECT_NE(text.find("workqueue_adds_total{name=\"test\"} 1\n"), std::string::npos);
 }
 

@@ -57,12 +57,12 @@ class Remembered {
   std::map<std::string, typename std::list<std::pair<std::string, V>>::iterator> where_;
 };
 
-struct Similar {                 // by object and reason
+struct Similar {  // by object and reason
   std::set<std::string> messages;
   std::optional<TimePoint> last;
 };
-struct Counted {                 // by object, reason and message
-  std::string name;              // of the Event object; empty: none yet
+struct Counted {     // by object, reason and message
+  std::string name;  // of the Event object; empty: none yet
   std::string first;
   int count = 0;
 };
@@ -72,8 +72,8 @@ struct Bucket {
 };
 struct Pending {
   Key key;
-  Json create;                   // null: patch only
-  Json patch;                    // null: create only
+  Json create;  // null: patch only
+  Json patch;   // null: create only
 };
 
 }  // namespace
@@ -107,8 +107,11 @@ struct EventRecorder::State {
 bool EventRecorder::State::allowed(const std::string& objectKey) {
   Bucket& bucket = buckets.at(objectKey, options.maxRemembered);
   const auto now = clock.now();
-  if (!bucket.at) bucket.tokens = options.burst;
-  else bucket.tokens = std::min(options.burst, bucket.tokens + std::chrono::duration<double>(now - *bucket.at) / std::chrono::duration<double>(options.refill));
+  if (!bucket.at)
+    bucket.tokens = options.burst;
+  else
+    bucket.tokens = std::min(options.burst, bucket.tokens + std::chrono::duration<double>(now - *bucket.at) /
+                                                                std::chrono::duration<double>(options.refill));
   bucket.at = now;
   if (bucket.tokens < 1) return false;
   bucket.tokens -= 1;
@@ -130,15 +133,28 @@ std::string EventRecorder::State::combine(const std::string& similarKey, EventNo
 
 Json EventRecorder::State::build(const Json& object, const EventNote& note, const Counted& entry) {
   const std::string ns = textAt(at(object, "metadata"), "namespace", "default");
-  Json event{{"apiVersion", "v1"}, {"kind", "Event"}, {"metadata", {{"name", entry.name}, {"namespace", ns}}},
-             {"involvedObject", reference(object, note.fieldPath)}, {"type", note.type}, {"reason", note.reason},
-             {"message", note.message}, {"reportingComponent", component}};
+  Json event{{"apiVersion", "v1"},
+             {"kind", "Event"},
+             {"metadata", {{"name", entry.name}, {"namespace", ns}}},
+             {"involvedObject", reference(object, note.fieldPath)},
+             {"type", note.type},
+             {"reason", note.reason},
+             {"message", note.message},
+             {"reportingComponent", component}};
   if (note.action.empty()) {
-    event.update({{"source", {{"component", component}}}, {"firstTimestamp", entry.first}, {"lastTimestamp", entry.first},
-                  {"count", entry.count}, {"eventTime", nullptr}, {"reportingInstance", ""}});
+    event.update({{"source", {{"component", component}}},
+                  {"firstTimestamp", entry.first},
+                  {"lastTimestamp", entry.first},
+                  {"count", entry.count},
+                  {"eventTime", nullptr},
+                  {"reportingInstance", ""}});
   } else {
-    event.update({{"source", Json::object()}, {"firstTimestamp", nullptr}, {"lastTimestamp", nullptr}, {"action", note.action},
-                  {"eventTime", formatRfc3339Micro(clock.wall())}, {"reportingInstance", component + "-" + hostName()}});
+    event.update({{"source", Json::object()},
+                  {"firstTimestamp", nullptr},
+                  {"lastTimestamp", nullptr},
+                  {"action", note.action},
+                  {"eventTime", formatRfc3339Micro(clock.wall())},
+                  {"reportingInstance", component + "-" + hostName()}});
   }
   return event;
 }
@@ -174,7 +190,8 @@ Task<void> EventRecorder::State::writeAll(std::shared_ptr<State> self) {
   int attempts = 0;
   while (!self->queue.empty()) {
     auto status = co_await writeOne(self, self->queue.front());
-    const bool later = !status && (status.error().code == Code::Unavailable || status.error().code == Code::Timeout || status.error().code == Code::TooMany);
+    const bool later = !status && (status.error().code == Code::Unavailable || status.error().code == Code::Timeout ||
+                                   status.error().code == Code::TooMany);
     if (later && ++attempts < 12) {
       co_await self->clock.sleepFor(std::chrono::seconds(1));
       continue;
@@ -198,7 +215,8 @@ void EventRecorder::record(const Json& object, EventNote note) {
   note.message = cut(std::move(note.message));
   const Json& meta = at(object, "metadata");
   const Key about = keyOf(object);
-  const std::string objectKey = fmt::format("{}\n{}\n{}\n{}\n{}", textAt(object, "kind"), about.ns, about.name, textAt(meta, "uid"), note.fieldPath);
+  const std::string objectKey =
+      fmt::format("{}\n{}\n{}\n{}\n{}", textAt(object, "kind"), about.ns, about.name, textAt(meta, "uid"), note.fieldPath);
   if (!s.allowed(objectKey)) {
     ++s.dropped;
     return;

@@ -95,8 +95,10 @@ void Informer::apply(const WatchEvent& event) {
   if (event.type != WatchEvent::Type::Bookmark) {
     const Key key = keyOf(event.object);
     auto object = std::make_shared<const Json>(event.object);
-    if (event.type == WatchEvent::Type::Deleted) erase(key, std::move(object), false);
-    else put(key, std::move(object), false);
+    if (event.type == WatchEvent::Type::Deleted)
+      erase(key, std::move(object), false);
+    else
+      put(key, std::move(object), false);
   }
   if (!version.empty()) resourceVersion_ = version;
   changed_.notifyAll();

@@ -22,16 +22,16 @@ using Object = std::shared_ptr<const Json>;
 
 struct InformerEvent {
   enum class Type { Added, Modified, Deleted } type;
-  Object object;          // for Deleted the last known state
-  Object old;             // only for Modified
-  bool initial = false;   // from a list rather than a change seen on the watch
+  Object object;         // for Deleted the last known state
+  Object old;            // only for Modified
+  bool initial = false;  // from a list rather than a change seen on the watch
 };
 
 struct InformerOptions {
-  ListOptions select;                                  // which objects; empty: all of the kind
-  std::vector<std::string> indexLabels;                // labels that withLabel() answers from an index
+  ListOptions select;                    // which objects; empty: all of the kind
+  std::vector<std::string> indexLabels;  // labels that withLabel() answers from an index
   Duration backoffBase = std::chrono::milliseconds(200);
-  Duration backoffMax = std::chrono::seconds(30);      // after errors: base * 2^n, half of it random
+  Duration backoffMax = std::chrono::seconds(30);  // after errors: base * 2^n, half of it random
 };
 
 class Informer {
@@ -50,14 +50,15 @@ class Informer {
 
   bool synced() const { return synced_; }
   Task<void> waitForSync();
-  // Returns when the store shows resource version `rv` of this kind or a later one: for tests, and for reading your own write.
+  // Returns when the store shows resource version `rv` of this kind or a later one: for tests, and for reading your own
+  // write.
   Task<void> waitFor(std::string rv);
 
   const Kind& kind() const { return kind_; }
-  Object get(const Key& key) const;                             // null when unknown
-  std::vector<Object> list() const;                             // ordered by namespace, then name
+  Object get(const Key& key) const;  // null when unknown
+  std::vector<Object> list() const;  // ordered by namespace, then name
   std::vector<Object> inNamespace(const std::string& ns) const;
-  std::vector<Object> ownedBy(const std::string& uid) const;    // any owner reference, not only the controller
+  std::vector<Object> ownedBy(const std::string& uid) const;  // any owner reference, not only the controller
   std::vector<Object> withLabel(const std::string& label, const std::string& value) const;  // label must be in indexLabels
   std::size_t size() const { return store_.size(); }
   // The version up to which the store is current (of events of this kind).
@@ -79,8 +80,8 @@ class Informer {
   Kind kind_;
   InformerOptions options_;
   std::map<Key, Object> store_;
-  std::unordered_map<std::string, std::set<Key>> byOwner_;      // owner uid
-  std::unordered_map<std::string, std::set<Key>> byLabel_;      // "label=value"
+  std::unordered_map<std::string, std::set<Key>> byOwner_;  // owner uid
+  std::unordered_map<std::string, std::set<Key>> byLabel_;  // "label=value"
   std::vector<Handler> handlers_;
   std::string resourceVersion_;
   bool synced_ = false;
@@ -96,7 +97,7 @@ class Cache {
   Cache(Client& client, Clock& clock, TaskScope& scope) : client_(client), clock_(clock), scope_(scope) {}
   // The informer of every object of `kind`; started on first use. `indexLabels` count for the first call only.
   Informer& of(const Kind& kind, std::vector<std::string> indexLabels = {});
-  Task<void> waitForSync();   // of everything asked for so far
+  Task<void> waitForSync();  // of everything asked for so far
 
  private:
   Client& client_;

@@ -10,10 +10,18 @@ namespace {
 using namespace std::chrono_literals;
 
 Json pod(const std::string& name, const std::string& app = "web") {
-  return {{"apiVersion", "v1"}, {"kind", "Pod"},
-          {"metadata", {{"name", name}, {"namespace", "ns"}, {"labels", {{"app", app}}},
-                        {"ownerReferences", {{{"uid", "owner-" + app}, {"kind", "ReplicaSet"}, {"apiVersion", "apps/v1"},
-                                              {"name", app}, {"controller", true}}}}}}};
+  return {{"apiVersion", "v1"},
+          {"kind", "Pod"},
+          {"metadata",
+           {{"name", name},
+            {"namespace", "ns"},
+            {"labels", {{"app", app}}},
+            {"ownerReferences",
+             {{{"uid", "owner-" + app},
+               {"kind", "ReplicaSet"},
+               {"apiVersion", "apps/v1"},
+               {"name", app},
+               {"controller", true}}}}}}};
 }
 
 class InformerTest : public ::testing::Test {
@@ -88,7 +96,9 @@ TEST_F(InformerTest, ListsAgainAfterCompactionAndReportsWhatVanished) {
   auto& pods = cache.of(kinds::kPod);
   loop.run(cache.waitForSync());
   std::vector<std::string> gone;
-  pods.onEvent([&](const InformerEvent& e) { if (e.type == InformerEvent::Type::Deleted) gone.push_back(keyOf(*e.object).name); });
+  pods.onEvent([&](const InformerEvent& e) {
+    if (e.type == InformerEvent::Type::Deleted) gone.push_back(keyOf(*e.object).name);
+  });
   api.drop(kinds::kPod, {"ns", "a"});
   api.put(pod("c"));
   api.compact();  // the watch never saw these two changes

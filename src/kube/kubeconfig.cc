@@ -48,7 +48,9 @@ Result<std::string> pem(const Json& object, const std::string& field, const std:
 }
 
 Status parseServer(const std::string& server, Kubeconfig& out) {
-  auto bad = [&] { return fail(Code::Invalid, fmt::format("server: \"{}\" is not a URL; write https://HOST:PORT", server)); };
+  auto bad = [&] {
+    return fail(Code::Invalid, fmt::format("server: \"{}\" is not a URL; write https://HOST:PORT", server));
+  };
   const auto scheme = server.find("://");
   if (scheme == std::string::npos) return bad();
   const std::string name = server.substr(0, scheme);
@@ -65,7 +67,9 @@ Status parseServer(const std::string& server, Kubeconfig& out) {
   const auto colon = rest.rfind(':');
   if (colon != std::string::npos && (bracket == std::string::npos || colon > bracket)) {
     const std::string digits = rest.substr(colon + 1);
-    const int port = digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos ? 0 : std::atoi(digits.c_str());
+    const int port = digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos
+                         ? 0
+                         : std::atoi(digits.c_str());
     if (port < 1 || port > 65535) return bad();
     out.port = static_cast<std::uint16_t>(port);
     rest.resize(colon);
@@ -79,7 +83,9 @@ Status parseServer(const std::string& server, Kubeconfig& out) {
 Status readUser(const Json& user, const std::string& baseDir, Kubeconfig& out) {
   for (const char* plugin : {"exec", "auth-provider"}) {
     if (!at(user, plugin).is_null()) {
-      return fail(Code::Unimplemented, fmt::format("{}: credential plugins are not supported; use token, tokenFile or a client certificate", plugin));
+      return fail(
+          Code::Unimplemented,
+          fmt::format("{}: credential plugins are not supported; use token, tokenFile or a client certificate", plugin));
     }
   }
   SLIP_TRY(out.clientCertPem, pem(user, "client-certificate", baseDir));
@@ -132,7 +138,8 @@ Result<Kubeconfig> inClusterConfig(const std::string& root) {
   const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
   const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
   if (host == nullptr || port == nullptr) {
-    return fail(Code::Unavailable, "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; give --kubeconfig FILE");
+    return fail(Code::Unavailable,
+                "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set; give --kubeconfig FILE");
   }
   Kubeconfig out;
   const bool v6 = std::string_view(host).find(':') != std::string_view::npos;

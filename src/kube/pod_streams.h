@@ -12,13 +12,13 @@
 namespace slipway::kube {
 
 struct LogOptions {
-  std::string container;                   // empty: the only one; error BadRequest when there are several
+  std::string container;  // empty: the only one; error BadRequest when there are several
   bool follow = false;
   bool previous = false;
   bool timestamps = false;
   std::optional<std::int64_t> tailLines;
   std::optional<std::int64_t> sinceSeconds;
-  std::string sinceTime;                   // RFC 3339; empty: none
+  std::string sinceTime;  // RFC 3339; empty: none
   std::optional<std::int64_t> limitBytes;
 };
 

@@ -45,12 +45,23 @@ std::string writeQuery(const WriteOptions& options, bool isPatch) {
 }
 
 Code codeOfReason(const std::string& reason, int status) {
-  static const std::map<std::string, Code> kByReason{
-      {"NotFound", Code::NotFound}, {"AlreadyExists", Code::AlreadyExists}, {"Conflict", Code::Conflict}, {"Gone", Code::Gone},
-      {"Expired", Code::Gone}, {"Invalid", Code::Invalid}, {"Forbidden", Code::Forbidden}, {"Unauthorized", Code::Unauthorized},
-      {"BadRequest", Code::BadRequest}, {"Timeout", Code::Timeout}, {"ServerTimeout", Code::Timeout}, {"TooManyRequests", Code::TooMany},
-      {"ServiceUnavailable", Code::Unavailable}, {"InternalError", Code::Internal}, {"MethodNotAllowed", Code::MethodNotAllowed},
-      {"UnsupportedMediaType", Code::UnsupportedMedia}, {"RequestEntityTooLarge", Code::TooLarge}};
+  static const std::map<std::string, Code> kByReason{{"NotFound", Code::NotFound},
+                                                     {"AlreadyExists", Code::AlreadyExists},
+                                                     {"Conflict", Code::Conflict},
+                                                     {"Gone", Code::Gone},
+                                                     {"Expired", Code::Gone},
+                                                     {"Invalid", Code::Invalid},
+                                                     {"Forbidden", Code::Forbidden},
+                                                     {"Unauthorized", Code::Unauthorized},
+                                                     {"BadRequest", Code::BadRequest},
+                                                     {"Timeout", Code::Timeout},
+                                                     {"ServerTimeout", Code::Timeout},
+                                                     {"TooManyRequests", Code::TooMany},
+                                                     {"ServiceUnavailable", Code::Unavailable},
+                                                     {"InternalError", Code::Internal},
+                                                     {"MethodNotAllowed", Code::MethodNotAllowed},
+                                                     {"UnsupportedMediaType", Code::UnsupportedMedia},
+                                                     {"RequestEntityTooLarge", Code::TooLarge}};
   auto it = kByReason.find(reason);
   return it == kByReason.end() ? codeFromHttp(status) : it->second;
 }
@@ -58,7 +69,8 @@ Code codeOfReason(const std::string& reason, int status) {
 }  // namespace
 
 std::string resourcePath(const Kind& kind, const Key& key, const std::string& subresource) {
-  std::string path = kind.group.empty() ? fmt::format("/api/{}", kind.version) : fmt::format("/apis/{}/{}", kind.group, kind.version);
+  std::string path =
+      kind.group.empty() ? fmt::format("/api/{}", kind.version) : fmt::format("/apis/{}/{}", kind.group, kind.version);
   if (kind.namespaced && !key.ns.empty()) path += "/namespaces/" + net::percentEncode(key.ns);
   path += fmt::format("/{}", kind.plural);
   if (!key.name.empty()) path += "/" + net::percentEncode(key.name);
@@ -70,10 +82,12 @@ Error errorOf(int httpStatus, const std::string& body) {
   auto parsed = parseJson(body);
   if (parsed && textAt(*parsed, "kind") == "Status") {
     const int code = static_cast<int>(intAt(*parsed, "code", httpStatus));
-    return {codeOfReason(textAt(*parsed, "reason"), code), textAt(*parsed, "message", fmt::format("the server answered {}", code)), body};
+    return {codeOfReason(textAt(*parsed, "reason"), code),
+            textAt(*parsed, "message", fmt::format("the server answered {}", code)), body};
   }
   const std::string shown = body.size() > 200 ? body.substr(0, 200) + "…" : body;
-  return {codeFromHttp(httpStatus), fmt::format("the server answered {}: {}", httpStatus, shown.empty() ? "(no body)" : shown), ""};
+  return {codeFromHttp(httpStatus),
+          fmt::format("the server answered {}: {}", httpStatus, shown.empty() ? "(no body)" : shown), ""};
 }
 
 struct RemoteClient::State {
@@ -85,8 +99,10 @@ struct RemoteClient::State {
 
   net::Request request(std::string method, const std::string& target) const;
   void rereadToken();
-  static Task<Result<net::Response>> send(std::shared_ptr<State> self, std::string method, std::string target, std::string type, std::string body);
-  static Task<Result<Json>> call(std::shared_ptr<State> self, std::string method, std::string target, std::string type, std::string body);
+  static Task<Result<net::Response>> send(std::shared_ptr<State> self, std::string method, std::string target,
+                                          std::string type, std::string body);
+  static Task<Result<Json>> call(std::shared_ptr<State> self, std::string method, std::string target, std::string type,
+                                 std::string body);
 };
 
 net::Request RemoteClient::State::request(std::string method, const std::string& target) const {
@@ -95,8 +111,10 @@ net::Request RemoteClient::State::request(std::string method, const std::string&
   r.target = config.pathPrefix + target;
   r.headers.set("Accept", "application/json");
   r.headers.set("User-Agent", options.userAgent);
-  if (!config.token.empty()) r.headers.set("Authorization", "Bearer " + config.token);
-  else if (!config.username.empty()) r.headers.set("Authorization", "Basic " + base64Encode(config.username + ":" + config.password));
+  if (!config.token.empty())
+    r.headers.set("Authorization", "Bearer " + config.token);
+  else if (!config.username.empty())
+    r.headers.set("Authorization", "Basic " + base64Encode(config.username + ":" + config.password));
   return r;
 }
 
@@ -108,7 +126,8 @@ void RemoteClient::State::rereadToken() {
   if (!token.empty()) config.token = std::move(token);
 }
 
-Task<Result<net::Response>> RemoteClient::State::send(std::shared_ptr<State> self, std::string method, std::string target, std::string type, std::string body) {
+Task<Result<net::Response>> RemoteClient::State::send(std::shared_ptr<State> self, std::string method, std::string target,
+                                                      std::string type, std::string body) {
   for (int attempt = 0;; ++attempt) {
     net::Request request = self->request(method, target);
     if (!type.empty()) request.headers.set("Content-Type", type);
@@ -125,7 +144,8 @@ Task<Result<net::Response>> RemoteClient::State::send(std::shared_ptr<State> sel
   }
 }
 
-Task<Result<Json>> RemoteClient::State::call(std::shared_ptr<State> self, std::string method, std::string target, std::string type, std::string body) {
+Task<Result<Json>> RemoteClient::State::call(std::shared_ptr<State> self, std::string method, std::string target,
+                                             std::string type, std::string body) {
   auto response = co_await send(self, std::move(method), std::move(target), std::move(type), std::move(body));
   if (!response) co_return fail(response.error());
   auto text = co_await response->body.readAll(self->options.maxObjectBytes);
@@ -155,7 +175,8 @@ class RemoteWatch final : public Watch {
         co_return parseEvent(line);
       }
       from_ = buffer_.size();
-      if (buffer_.size() > maxBytes_) co_return fail(Code::TooLarge, fmt::format("a watch event is larger than {} bytes", maxBytes_));
+      if (buffer_.size() > maxBytes_)
+        co_return fail(Code::TooLarge, fmt::format("a watch event is larger than {} bytes", maxBytes_));
       if (ended_) co_return fail(Code::Unavailable, "watch closed by the server");
       auto chunk = co_await response_.body.read();
       if (!chunk) {
@@ -182,9 +203,9 @@ class RemoteWatch final : public Watch {
 
   net::Response response_;
   std::size_t maxBytes_;
-  std::shared_ptr<void> keep_;   // the HTTP client's state
+  std::shared_ptr<void> keep_;  // the HTTP client's state
   std::string buffer_;
-  std::size_t from_ = 0;         // buffer_ has no newline before this
+  std::size_t from_ = 0;  // buffer_ has no newline before this
   bool ended_ = false;
 };
 
@@ -195,7 +216,8 @@ Result<std::unique_ptr<RemoteClient>> RemoteClient::create(Executor executor, Ku
   http.headTimeout = options.requestTimeout;
   if (config.tls) {
     const net::CertificatePem identity{config.clientCertPem, config.clientKeyPem};
-    auto tls = net::TlsContext::client(config.caPem, config.clientCertPem.empty() ? nullptr : &identity, !config.insecureSkipTlsVerify);
+    auto tls = net::TlsContext::client(config.caPem, config.clientCertPem.empty() ? nullptr : &identity,
+                                       !config.insecureSkipTlsVerify);
     if (!tls) return failIn("kubeconfig", tls.error());
     http.tls = std::move(*tls);
   }
@@ -257,11 +279,13 @@ Task<Result<Json>> RemoteClient::create(Kind kind, Json object, WriteOptions opt
   object["apiVersion"] = kind.apiVersion();
   object["kind"] = kind.kind;
   Key key{keyOf(object).ns, options.subresource.empty() ? "" : keyOf(object).name};
-  return State::call(state_, "POST", resourcePath(kind, key, options.subresource) + writeQuery(options, false), "application/json", dumpJson(object));
+  return State::call(state_, "POST", resourcePath(kind, key, options.subresource) + writeQuery(options, false),
+                     "application/json", dumpJson(object));
 }
 
 Task<Result<Json>> RemoteClient::update(Kind kind, Json object, WriteOptions options) {
-  return State::call(state_, "PUT", resourcePath(kind, keyOf(object), options.subresource) + writeQuery(options, false), "application/json", dumpJson(object));
+  return State::call(state_, "PUT", resourcePath(kind, keyOf(object), options.subresource) + writeQuery(options, false),
+                     "application/json", dumpJson(object));
 }
 
 Task<Result<Json>> RemoteClient::patch(Kind kind, Key key, PatchType type, Json patch, WriteOptions options) {
@@ -269,7 +293,8 @@ Task<Result<Json>> RemoteClient::patch(Kind kind, Key key, PatchType type, Json 
     patch["apiVersion"] = kind.apiVersion();
     patch["kind"] = kind.kind;
   }
-  return State::call(state_, "PATCH", resourcePath(kind, key, options.subresource) + writeQuery(options, true), contentType(type), dumpJson(patch));
+  return State::call(state_, "PATCH", resourcePath(kind, key, options.subresource) + writeQuery(options, true),
+                     contentType(type), dumpJson(patch));
 }
 
 Task<Status> RemoteClient::remove(Kind kind, Key key, DeleteOptions options) {

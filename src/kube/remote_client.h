@@ -11,10 +11,10 @@
 namespace slipway::kube {
 
 struct RemoteOptions {
-  int pageSize = 500;                                       // objects per list request
-  std::chrono::seconds requestTimeout{30};                  // from sending to the response's head
-  std::chrono::seconds watchTimeout{300};                   // the server ends a watch after this to twice this; we ask again
-  std::size_t maxObjectBytes = 16 << 20;                    // of one response, or one watch event
+  int pageSize = 500;                       // objects per list request
+  std::chrono::seconds requestTimeout{30};  // from sending to the response's head
+  std::chrono::seconds watchTimeout{300};   // the server ends a watch after this to twice this; we ask again
+  std::size_t maxObjectBytes = 16 << 20;    // of one response, or one watch event
   std::string userAgent = "slipway";
 };
 
@@ -35,7 +35,7 @@ class RemoteClient final : public Client {
  private:
   struct State;
   explicit RemoteClient(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  std::shared_ptr<State> state_;   // shared with open watches
+  std::shared_ptr<State> state_;  // shared with open watches
 };
 
 // "/apis/apps/v1/namespaces/models/deployments/web/status"; an empty name is the collection.

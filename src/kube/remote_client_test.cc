@@ -56,8 +56,8 @@ TEST(Kubeconfig, FilesAreRelativeToTheKubeconfigAndDataIsBase64) {
   std::ofstream(dir / "token") << "from-file\n";
   std::ofstream(dir / "config") << "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
                                    "clusters: [{name: c, cluster: {server: 'https://h', certificate-authority: ca.crt}}]\n"
-                                   "users: [{name: u, user: {tokenFile: token, client-certificate-data: " << base64Encode("CERT")
-                                << ", client-key-data: " << base64Encode("KEY") << "}}]\n";
+                                   "users: [{name: u, user: {tokenFile: token, client-certificate-data: "
+                                << base64Encode("CERT") << ", client-key-data: " << base64Encode("KEY") << "}}]\n";
   auto config = loadKubeconfig((dir / "config").string());
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->caPem, "CA");
@@ -74,12 +74,15 @@ TEST(Kubeconfig, SaysWhatIsWrong) {
   };
   EXPECT_EQ(message(kConfig, "nope"), "context \"nope\" not found in contexts");
   EXPECT_EQ(message("{}"), "current-context: Required value; set it or name a context");
-  EXPECT_EQ(message("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: [{name: c, cluster: {server: 'ftp://h'}}]"),
+  EXPECT_EQ(message("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: [{name: c, cluster: "
+                    "{server: 'ftp://h'}}]"),
             "server: \"ftp://h\" is not a URL; write https://HOST:PORT");
-  EXPECT_EQ(message("current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://h'}}]\n"
+  EXPECT_EQ(message("current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\nclusters: [{name: c, "
+                    "cluster: {server: 'https://h'}}]\n"
                     "users: [{name: u, user: {exec: {command: aws}}}]"),
             "user \"u\": exec: credential plugins are not supported; use token, tokenFile or a client certificate");
-  EXPECT_EQ(loadKubeconfig("/nonexistent/config").error().message, "kubeconfig: cannot read /nonexistent/config: No such file or directory");
+  EXPECT_EQ(loadKubeconfig("/nonexistent/config").error().message,
+            "kubeconfig: cannot read /nonexistent/config: No such file or directory");
 }
 
 TEST(RemoteClient, PathsAndErrorsAreKubernetes) {
@@ -101,7 +104,7 @@ class RemoteTest : public ::testing::Test {
  protected:
   Loop loop;
   SystemClock clock;
-  std::vector<std::string> seen;   // "METHOD target"
+  std::vector<std::string> seen;  // "METHOD target"
   std::function<net::Response(net::Request&)> answer;
   std::unique_ptr<net::HttpServer> server;
   std::unique_ptr<RemoteClient> client;
@@ -135,7 +138,8 @@ TEST_F(RemoteTest, ListsInPagesAndFillsKinds) {
     const bool second = r.queryValue("continue").has_value();
     Json page{{"kind", "PodList"}, {"metadata", {{"resourceVersion", second ? "8" : "7"}}}, {"items", Json::array()}};
     if (!second) page["metadata"]["continue"] = "more/1";
-    for (int i = 0; i < (second ? 1 : 2); ++i) page["items"].push_back({{"metadata", {{"name", "p" + std::to_string(i)}, {"namespace", "ns"}}}});
+    for (int i = 0; i < (second ? 1 : 2); ++i)
+      page["items"].push_back({{"metadata", {{"name", "p" + std::to_string(i)}, {"namespace", "ns"}}}});
     return net::Response::json(200, dumpJson(page));
   };
   start();
@@ -160,8 +164,10 @@ TEST_F(RemoteTest, WritesCarryTypeManagerAndBody) {
   };
   start();
   ASSERT_TRUE(loop.run(client->create(kinds::kService, {{"metadata", {{"name", "s"}, {"namespace", "ns"}}}}, {})));
-  ASSERT_TRUE(loop.run(client->patch(kinds::kService, {"ns", "s"}, PatchType::Apply, {{"spec", {{"x", 1}}}}, {.fieldManager = "me", .force = true})));
-  ASSERT_TRUE(loop.run(client->update(kinds::kService, {{"metadata", {{"name", "s"}, {"namespace", "ns"}}}}, {.subresource = "status"})));
+  ASSERT_TRUE(loop.run(client->patch(kinds::kService, {"ns", "s"}, PatchType::Apply, {{"spec", {{"x", 1}}}},
+                                     {.fieldManager = "me", .force = true})));
+  ASSERT_TRUE(loop.run(
+      client->update(kinds::kService, {{"metadata", {{"name", "s"}, {"namespace", "ns"}}}}, {.subresource = "status"})));
   ASSERT_TRUE(loop.run(client->remove(kinds::kService, {"ns", "s"}, {.gracePeriodSeconds = 0, .uid = "u"})));
   EXPECT_EQ(seen, (std::vector<std::string>{"POST /api/v1/namespaces/ns/services?fieldManager=slipway",
                                             "PATCH /api/v1/namespaces/ns/services/s?fieldManager=me&force=true",
@@ -169,7 +175,9 @@ TEST_F(RemoteTest, WritesCarryTypeManagerAndBody) {
                                             "DELETE /api/v1/namespaces/ns/services/s"}));
   EXPECT_EQ(types[1], "application/apply-patch+yaml");
   EXPECT_EQ(bodies[1], R"({"apiVersion":"v1","kind":"Service","spec":{"x":1}})");
-  EXPECT_EQ(bodies[3], R"({"apiVersion":"v1","gracePeriodSeconds":0,"kind":"DeleteOptions","preconditions":{"uid":"u"},"propagationPolicy":"Background"})");
+  EXPECT_EQ(
+      bodies[3],
+      R"({"apiVersion":"v1","gracePeriodSeconds":0,"kind":"DeleteOptions","preconditions":{"uid":"u"},"propagationPolicy":"Background"})");
 }
 
 // A body that gives its pieces one by one.
@@ -185,9 +193,15 @@ TEST_F(RemoteTest, WatchReadsEventsHoweverTheyAreCut) {
     net::Response r;
     r.headers.set("Content-Type", "application/json");
     r.body = net::Body(std::make_unique<Pieces>(std::vector<std::string>{
-        R"({"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"5"}}})" "\n" R"({"type":"MODI)",
-        R"(FIED","object":{"metadata":{"name":"b"}}})" "\n\n", R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}})" "\n",
-        R"x({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (9)"}})x" "\n"}));
+        R"({"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"5"}}})"
+        "\n"
+        R"({"type":"MODI)",
+        R"(FIED","object":{"metadata":{"name":"b"}}})"
+        "\n\n",
+        R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}})"
+        "\n",
+        R"x({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old resource version: 1 (9)"}})x"
+        "\n"}));
     return r;
   };
   start();
@@ -208,11 +222,15 @@ TEST_F(RemoteTest, InformerWorksOverHttpAndAsksAgainWhenTheStreamEnds) {
   int watches = 0;
   answer = [&](net::Request& r) {
     if (!r.queryValue("watch")) {
-      return net::Response::json(200, R"({"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a","namespace":"ns","resourceVersion":"1"}}]})");
+      return net::Response::json(
+          200,
+          R"({"kind":"PodList","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"a","namespace":"ns","resourceVersion":"1"}}]})");
     }
     net::Response out;
     const std::string name = "w" + std::to_string(++watches);
-    const Json event{{"type", "ADDED"}, {"object", {{"metadata", {{"name", name}, {"namespace", "ns"}, {"resourceVersion", std::to_string(watches + 1)}}}}}};
+    const Json event{
+        {"type", "ADDED"},
+        {"object", {{"metadata", {{"name", name}, {"namespace", "ns"}, {"resourceVersion", std::to_string(watches + 1)}}}}}};
     out.body = net::Body(std::make_unique<Pieces>(std::vector<std::string>{dumpJson(event) + "\n"}));
     return out;
   };
@@ -228,7 +246,9 @@ TEST_F(RemoteTest, InformerWorksOverHttpAndAsksAgainWhenTheStreamEnds) {
 }
 
 TEST_F(RemoteTest, ErrorsNameTheServer) {
-  answer = [](net::Request&) { return net::Response::json(404, R"({"kind":"Status","reason":"NotFound","code":404,"message":"pods \"x\" not found"})"); };
+  answer = [](net::Request&) {
+    return net::Response::json(404, R"({"kind":"Status","reason":"NotFound","code":404,"message":"pods \"x\" not found"})");
+  };
   start();
   auto missing = loop.run(client->get(kinds::kPod, {"ns", "x"}));
   ASSERT_FALSE(missing);
@@ -248,7 +268,9 @@ TEST_F(RemoteTest, TokenFilesAreReadAgainWhenRefused) {
   std::ofstream(file) << "t1\n";
   answer = [](net::Request& r) {
     const bool good = r.headers.getOr("Authorization", "") == "Bearer t1";
-    return good ? net::Response::json(200, R"({"kind":"Pod"})") : net::Response::json(401, R"({"kind":"Status","code":401,"reason":"Unauthorized","message":"Unauthorized"})");
+    return good ? net::Response::json(200, R"({"kind":"Pod"})")
+                : net::Response::json(401,
+                                      R"({"kind":"Status","code":401,"reason":"Unauthorized","message":"Unauthorized"})");
   };
   start({}, [&](Kubeconfig& c) { c.tokenFile = file.string(); });
   EXPECT_TRUE(loop.run(client->get(kinds::kPod, {"ns", "x"})));
@@ -259,8 +281,11 @@ TEST_F(RemoteTest, TokenFilesAreReadAgainWhenRefused) {
 TEST_F(RemoteTest, TlsWithClientCertificateTellsWhoWeAre) {
   auto ca = net::makeCertificateAuthority("test-ca", std::chrono::hours(1)).value();
   auto identity = net::issueCertificate(ca, {.commonName = "api", .ipAddresses = {"127.0.0.1"}, .server = true}).value();
-  auto user = net::issueCertificate(ca, {.commonName = "admin", .organizations = {"system:masters"}, .server = false}).value();
-  answer = [](net::Request& r) { return net::Response::json(200, dumpJson({{"kind", "Pod"}, {"who", r.peer.certCommonName}})); };
+  auto user =
+      net::issueCertificate(ca, {.commonName = "admin", .organizations = {"system:masters"}, .server = false}).value();
+  answer = [](net::Request& r) {
+    return net::Response::json(200, dumpJson({{"kind", "Pod"}, {"who", r.peer.certCommonName}}));
+  };
   net::ServerOptions options;
   options.tls = net::TlsContext::server(identity, ca.certificate).value();
   start(options, [&](Kubeconfig& c) {

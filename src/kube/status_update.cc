@@ -11,8 +11,10 @@ Json mergeDiff(const Json& from, const Json& to) {
   for (const auto& [key, value] : to.items()) {
     const Json& old = at(from, key);
     if (old == value) continue;
-    if (old.is_object() && value.is_object()) patch[key] = mergeDiff(old, value);
-    else patch[key] = value;
+    if (old.is_object() && value.is_object())
+      patch[key] = mergeDiff(old, value);
+    else
+      patch[key] = value;
   }
   if (!from.is_object()) return patch;
   for (const auto& [key, value] : from.items()) {

@@ -13,8 +13,8 @@ Task<Result<Json>> updateStatus(Client& client, Kind kind, Json live, Json statu
 // The RFC 7386 patch that turns `from` into `to`; an empty object when they are equal.
 Json mergeDiff(const Json& from, const Json& to);
 
-// Sets one entry of a Kubernetes condition list: keeps lastTransitionTime while `status` stays the same, replaces the entry in
-// place, appends a new type. `condition` needs type and status; `now` is RFC 3339.
+// Sets one entry of a Kubernetes condition list: keeps lastTransitionTime while `status` stays the same, replaces the entry
+// in place, appends a new type. `condition` needs type and status; `now` is RFC 3339.
 void setCondition(Json& conditions, Json condition, const std::string& now);
 // The entry of that type, or a null Json.
 const Json& findCondition(const Json& conditions, std::string_view type);

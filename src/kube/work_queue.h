@@ -1,8 +1,8 @@
 // WorkQueue: which keys a controller must look at, and when. The semantics of client-go's queue as a pure, single-threaded
 // state machine: time is passed in, nothing sleeps. Owned by one Controller, used from its executor.
 //
-// A key is in the queue once however often it is added, and is never given out twice at a time: a key added while it is being
-// worked on becomes ready again at done(). Its size is bounded by the number of distinct keys, that is, of objects.
+// A key is in the queue once however often it is added, and is never given out twice at a time: a key added while it is
+// being worked on becomes ready again at done(). Its size is bounded by the number of distinct keys, that is, of objects.
 //
 //   queue.add(key, now);  auto work = queue.get(now);  ...  queue.done(*work, now);
 #pragma once
@@ -19,7 +19,7 @@ namespace slipway::kube {
 struct WorkQueueOptions {
   Duration baseDelay = std::chrono::milliseconds(5);  // first retry of a key; doubles each time
   Duration maxDelay = std::chrono::seconds(1000);
-  double retriesPerSecond = 10;                       // all keys together
+  double retriesPerSecond = 10;  // all keys together
   double retryBurst = 100;
 };
 
@@ -28,8 +28,8 @@ struct WorkQueueStats {
   std::uint64_t adds = 0;
   std::uint64_t retries = 0;
   std::uint64_t taken = 0;
-  double queueSeconds = 0;   // from ready to get()
-  double workSeconds = 0;    // from get() to done()
+  double queueSeconds = 0;  // from ready to get()
+  double workSeconds = 0;   // from get() to done()
 };
 
 class WorkQueue {
@@ -66,12 +66,15 @@ class WorkQueue {
   Duration reserveToken(TimePoint now);
 
   WorkQueueOptions options_;
-  std::deque<Key> high_, low_;                        // may hold stale entries; readySince_ decides
-  struct Ready { TimePoint since; Priority priority; };
+  std::deque<Key> high_, low_;  // may hold stale entries; readySince_ decides
+  struct Ready {
+    TimePoint since;
+    Priority priority;
+  };
   std::map<Key, Ready> readySince_;
   std::set<Key> dirty_;
-  std::size_t dirtyInProcess_ = 0;                    // dirty keys that wait for their own done()
-  std::map<Key, TimePoint> processing_;               // since when
+  std::size_t dirtyInProcess_ = 0;       // dirty keys that wait for their own done()
+  std::map<Key, TimePoint> processing_;  // since when
   std::map<Key, TimePoint> delayedAt_;
   std::set<std::pair<TimePoint, Key>> delayedOrder_;
   std::map<Key, int> failures_;

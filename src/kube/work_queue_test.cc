@@ -108,8 +108,14 @@ TEST(WorkQueue, RandomOperationsLoseNothingAndNeverDuplicate) {
   for (int step = 0; step < 20000; ++step) {
     const Key key{"ns", std::to_string(random(8))};
     switch (random(5)) {
-      case 0: q.add(key, now); owed.insert(key); break;
-      case 1: q.add(key, now, WorkQueue::Priority::Low); owed.insert(key); break;
+      case 0:
+        q.add(key, now);
+        owed.insert(key);
+        break;
+      case 1:
+        q.add(key, now, WorkQueue::Priority::Low);
+        owed.insert(key);
+        break;
       case 2: q.addAt(key, now + std::chrono::milliseconds(1 + random(50)), now); break;
       case 3: {
         auto got = q.get(now);

@@ -42,7 +42,8 @@ class WriteTest : public ::testing::Test {
   void catchUp() {
     loop.until([&] {
       return cache.of(kinds::kConfigMap).size() == api.all(kinds::kConfigMap).size() &&
-             std::ranges::all_of(api.all(kinds::kConfigMap), [&](const Json& c) { return *cache.of(kinds::kConfigMap).get(keyOf(c)) == c; });
+             std::ranges::all_of(api.all(kinds::kConfigMap),
+                                 [&](const Json& c) { return *cache.of(kinds::kConfigMap).get(keyOf(c)) == c; });
     });
   }
 };
@@ -102,13 +103,15 @@ TEST_F(WriteTest, ApplyChildrenRecreatesWhatAUserDeleted) {
 TEST_F(WriteTest, ApplyChildrenRefusesAnotherOwnersObject) {
   Json other = config("a", "1");
   other["metadata"]["namespace"] = "ns";
-  other["metadata"]["ownerReferences"] = {{{"apiVersion", "v1"}, {"kind", "Foo"}, {"name", "f"}, {"uid", "u"}, {"controller", true}}};
+  other["metadata"]["ownerReferences"] = {
+      {{"apiVersion", "v1"}, {"kind", "Foo"}, {"name", "f"}, {"uid", "u"}, {"controller", true}}};
   api.put(other);
   catchUp();
   auto report = apply({config("a", "1")});
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, Code::AlreadyExists);
-  EXPECT_EQ(report.error().message, "ConfigMap ns/a already exists and belongs to Foo \"f\"; delete it or choose another name");
+  EXPECT_EQ(report.error().message,
+            "ConfigMap ns/a already exists and belongs to Foo \"f\"; delete it or choose another name");
 }
 
 TEST_F(WriteTest, ApplyChildrenNamesTheChildThatFails) {

@@ -49,6 +49,8 @@ class ReadBuffer {
 
 // Coarse time for deadlines: one tick of a shared timer, so that no request arms a timer of its own.
 inline constexpr std::chrono::milliseconds kTick{100};
-inline std::uint64_t ticksIn(std::chrono::milliseconds d) { return static_cast<std::uint64_t>((d + kTick - std::chrono::milliseconds(1)) / kTick) + 1; }
+inline std::uint64_t ticksIn(std::chrono::milliseconds d) {
+  return static_cast<std::uint64_t>((d + kTick - std::chrono::milliseconds(1)) / kTick) + 1;
+}
 
 }  // namespace slipway::net

@@ -23,8 +23,8 @@ class ByteStream {
   // Writes what the kernel takes at once and returns that many bytes, perhaps 0: the caller writes the rest. It saves a
   // coroutine for the usual small answer. Not while a write is in flight.
   virtual std::size_t tryWrite(std::string_view bytes) { return 0; }
-  virtual void shutdownWrite() = 0;                        // half close; reads go on
-  virtual void close() = 0;                                // pending reads and writes end with an error
+  virtual void shutdownWrite() = 0;  // half close; reads go on
+  virtual void close() = 0;          // pending reads and writes end with an error
   // Whether the peer has closed its side or reset; never blocks, costs one system call. Unread bytes may remain.
   virtual bool peerClosed() { return false; }
 };

@@ -8,7 +8,9 @@ namespace {
 
 constexpr std::size_t kMaxLine = 4096;  // a chunk size with its extensions, or one trailer field
 
-tl::unexpected<Error> malformed(const char* what) { return fail(Code::BadRequest, std::string("malformed HTTP message: ") + what); }
+tl::unexpected<Error> malformed(const char* what) {
+  return fail(Code::BadRequest, std::string("malformed HTTP message: ") + what);
+}
 
 int hexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -18,7 +20,8 @@ int hexDigit(char c) {
 }
 
 bool hasControl(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
 }
 
 // The line at the front of `in` without its CRLF; nullopt when it has not all come. Only CRLF ends a line.

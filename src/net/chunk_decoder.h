@@ -1,5 +1,5 @@
-// Internal to net: the chunked transfer coding (RFC 9112 §7.1), without I/O. Our own because Beast 1.81's chunk parser asserts on
-// some malformed trailers, which a client could use to stop a server.
+// Internal to net: the chunked transfer coding (RFC 9112 §7.1), without I/O. Our own because Beast 1.81's chunk parser
+// asserts on some malformed trailers, which a client could use to stop a server.
 //
 //   ChunkDecoder decoder(8192);
 //   auto consumed = decoder.decode(bytes, out);   // again with more bytes until decoder.done()
@@ -24,7 +24,7 @@ class ChunkDecoder {
   Status onSizeLine(std::string_view line);
   Status onTrailerLine(std::string_view line);
   State state_ = State::Size;
-  std::uint64_t left_ = 0;        // of the current chunk's data
+  std::uint64_t left_ = 0;  // of the current chunk's data
   std::size_t trailerLeft_;
 };
 

@@ -25,8 +25,9 @@ TEST(ChunkDecoder, DecodesWhateverTheCuts) {
 }
 
 TEST(ChunkDecoder, RefusesWhatAnotherHopMightReadDifferently) {
-  for (const std::string_view bad : {"\r\n", "g\r\n", "-1\r\n", "1 2\r\nx\r\n", "1\nx\r\n", "2\r\nx\r\n\r\n", "1\r\nxy\r\n", "11111111111111111\r\n",
-                                     "0x1\r\n", "0\r\nno colon\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n\xff\n0\r\n\r\n", "1;\x01\r\nx"}) {
+  for (const std::string_view bad :
+       {"\r\n", "g\r\n", "-1\r\n", "1 2\r\nx\r\n", "1\nx\r\n", "2\r\nx\r\n\r\n", "1\r\nxy\r\n", "11111111111111111\r\n",
+        "0x1\r\n", "0\r\nno colon\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n\xff\n0\r\n\r\n", "1;\x01\r\nx"}) {
     EXPECT_EQ(decode(bad, 100), "error") << bad;
     EXPECT_EQ(decode(bad, 1), "error") << bad;
   }

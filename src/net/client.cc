@@ -55,7 +55,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   bool ticking = false;
 };
 
-HttpClient::HttpClient(Executor executor, ClientOptions options) : state_(std::make_shared<State>(executor, std::move(options))) {}
+HttpClient::HttpClient(Executor executor, ClientOptions options)
+    : state_(std::make_shared<State>(executor, std::move(options))) {}
 
 HttpClient::~HttpClient() {
   for (auto& [origin, pool] : state_->pools) pool->closing = true;
@@ -96,7 +97,8 @@ void HttpClient::State::tickAll() {
     pool.tick = tick;
     const auto active = pool.active;
     for (auto* connection : active) connection->onTick();
-    std::erase_if(pool.idle, [&](const ClientConnectionPtr& c) { return tick - c->idleSince > idleTicks || c->stream->peerClosed(); });
+    std::erase_if(pool.idle,
+                  [&](const ClientConnectionPtr& c) { return tick - c->idleSince > idleTicks || c->stream->peerClosed(); });
     any = any || pool.open > 0;
     const bool unused = pool.open == 0 && pool.waiters.empty() && it->second.use_count() == 1;
     it = unused ? pools.erase(it) : std::next(it);
@@ -137,7 +139,8 @@ Task<Result<ClientConnectionPtr>> HttpClient::State::connect(Origin origin, std:
     boost::system::error_code ec;
     co_await waiter->async_wait(asio::redirect_error(asio::use_awaitable, ec));
     std::erase(pool->waiters, waiter);
-    if (!ec) co_return fail(Code::Unavailable, "all " + std::to_string(limit) + " connections to " + pool->where + " are busy");
+    if (!ec)
+      co_return fail(Code::Unavailable, "all " + std::to_string(limit) + " connections to " + pool->where + " are busy");
     if (auto idle = takeIdle(*pool)) co_return idle;
   }
   const Reservation place(pool);

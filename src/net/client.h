@@ -19,7 +19,7 @@ namespace slipway::net {
 class TlsContext;
 
 struct Origin {
-  std::string host;              // name or address; ignored when unixPath is set
+  std::string host;  // name or address; ignored when unixPath is set
   std::uint16_t port = 80;
   bool tls = false;
   std::string unixPath;
@@ -27,13 +27,13 @@ struct Origin {
 };
 
 struct ClientOptions {
-  std::chrono::milliseconds connectTimeout{5000};    // also the wait for a connection under maxConnectionsPerOrigin
-  std::chrono::milliseconds headTimeout{0};          // request sent to response head; 0: none
-  std::size_t maxHeaderBytes = 64 << 10;             // of a response; BadGateway beyond
+  std::chrono::milliseconds connectTimeout{5000};  // also the wait for a connection under maxConnectionsPerOrigin
+  std::chrono::milliseconds headTimeout{0};        // request sent to response head; 0: none
+  std::size_t maxHeaderBytes = 64 << 10;           // of a response; BadGateway beyond
   std::size_t maxIdlePerOrigin = 64;
-  std::size_t maxConnectionsPerOrigin = 0;           // 0: no bound; else further requests wait
+  std::size_t maxConnectionsPerOrigin = 0;  // 0: no bound; else further requests wait
   std::chrono::milliseconds idleTimeout{55000};
-  std::shared_ptr<TlsContext> tls;                   // for origins with tls = true
+  std::shared_ptr<TlsContext> tls;  // for origins with tls = true
   // Whether POST and PATCH too are sent again when a reused connection closes before any response byte. Right for
   // predictions; a client whose writes must happen once turns it off.
   bool retryUnsafe = true;

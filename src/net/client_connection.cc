@@ -16,7 +16,8 @@ constexpr std::size_t kCoalesce = 16 << 10;
 // The streamed body of a response. Dropping it before its end closes the connection.
 class ClientBody final : public BodyReader {
  public:
-  ClientBody(ClientConnectionPtr connection, std::string first) : connection_(std::move(connection)), first_(std::move(first)) {}
+  ClientBody(ClientConnectionPtr connection, std::string first)
+      : connection_(std::move(connection)), first_(std::move(first)) {}
   ~ClientBody() override {
     if (connection_) connection_->giveBack();
   }
@@ -80,7 +81,8 @@ Task<Result<Response>> ClientConnection::exchange(Request* request, std::uint64_
   deadline_ = 0;
   std::erase(pool->active, this);
   if (!response && timedOut_) {
-    co_return fail(Code::Timeout, "no answer from " + pool->where + " within " + std::to_string(headTicks * kTick.count() - kTick.count()) + " ms");
+    co_return fail(Code::Timeout, "no answer from " + pool->where + " within " +
+                                      std::to_string(headTicks * kTick.count() - kTick.count()) + " ms");
   }
   co_return response;
 }
@@ -146,7 +148,8 @@ Task<Result<Response>> ClientConnection::readHead(bool noBody) {
   if (noBody) parser.expectNoBody();
   for (;;) {
     auto progress = parser.parseHead(in.view(), response);
-    if (!progress) co_return fail(Code::BadGateway, pool->where + " sent no valid HTTP response: " + progress.error().message);
+    if (!progress)
+      co_return fail(Code::BadGateway, pool->where + " sent no valid HTTP response: " + progress.error().message);
     in.consume(progress->consumed);
     if (progress->complete) {
       if (response.status >= 200 || response.status == 101) break;
@@ -159,7 +162,8 @@ Task<Result<Response>> ClientConnection::readHead(bool noBody) {
     if (space.empty()) co_return fail(Code::BadGateway, pool->where + " sent a response header larger than the limit");
     const auto n = co_await stream->read(space);
     if (!n) co_return fail(n.error().code, "connection to " + pool->where + ": " + n.error().message);
-    if (*n == 0 && gotByte) co_return fail(Code::BadGateway, pool->where + " closed the connection within a response header");
+    if (*n == 0 && gotByte)
+      co_return fail(Code::BadGateway, pool->where + " closed the connection within a response header");
     if (*n == 0) co_return fail(Code::Unavailable, pool->where + " closed the connection before a response");
     gotByte = true;
     in.commit(*n);
@@ -247,7 +251,8 @@ Task<Result<std::string>> ClientConnection::readBodyChunk() {
 void ClientConnection::giveBack() {
   if (!stream || released) return;
   released = true;
-  const bool reusable = bodyDone_ && !pumping_ && !broken_ && !timedOut_ && parser.framing().keepAlive && in.size() == 0 && !pool->closing;
+  const bool reusable =
+      bodyDone_ && !pumping_ && !broken_ && !timedOut_ && parser.framing().keepAlive && in.size() == 0 && !pool->closing;
   if (reusable && pool->idle.size() < pool->maxIdle) {
     idleSince = pool->tick;
     pool->idle.push_back(shared_from_this());

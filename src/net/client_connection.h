@@ -19,14 +19,14 @@ using ClientConnectionPtr = std::shared_ptr<ClientConnection>;
 // The connections to one origin. Idle ones are taken last in, first out.
 struct ClientPool {
   std::string hostHeader;
-  std::string where;                   // "127.0.0.1:8080", for messages
+  std::string where;  // "127.0.0.1:8080", for messages
   std::vector<ClientConnectionPtr> idle;
   std::vector<ClientConnection*> active;  // those whose deadlines the ticker watches
-  std::size_t open = 0;                // idle and busy ones
+  std::size_t open = 0;                   // idle and busy ones
   std::deque<std::shared_ptr<boost::asio::steady_timer>> waiters;
   std::size_t maxIdle = 0;
   std::uint64_t tick = 0;
-  bool closing = false;                // the client is gone: nothing is pooled any more
+  bool closing = false;  // the client is gone: nothing is pooled any more
   void wakeOne();
 };
 
@@ -48,8 +48,8 @@ struct ClientConnection : std::enable_shared_from_this<ClientConnection> {
   std::string out;
   h1::Parser<Response> parser;
   std::uint64_t idleSince = 0;
-  bool gotByte = false;                       // of the current response
-  bool released = false;                      // given back: whoever held it for a response must let go
+  bool gotByte = false;   // of the current response
+  bool released = false;  // given back: whoever held it for a response must let go
 
  private:
   Task<Status> writeRequest(Request* request);

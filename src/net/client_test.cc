@@ -1,4 +1,6 @@
 // Client and server together over real sockets: keep-alive, streams both ways, retries, upgrades, TLS, Unix sockets.
+#include "net/client.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -9,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <filesystem>
 
-#include "net/client.h"
 #include "net/dial.h"
 #include "net/server.h"
 #include "net/testing/run.h"
@@ -47,7 +48,8 @@ TEST(HttpClient, ReusesOneConnection) {
     HttpClient client(e);
     std::set<std::string> peers;
     for (int i = 0; i < 20; ++i) {
-      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body("n" + std::to_string(i))});
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port},
+                                    Request{.method = "POST", .body = Body("n" + std::to_string(i))});
       EXPECT_EQ(r->body.bytes(), "n" + std::to_string(i));
       peers.insert(std::string(r->headers.getOr("x-peer", "")));
     }
@@ -59,11 +61,13 @@ TEST(HttpClient, ReusesOneConnection) {
 TEST(HttpClient, StreamsLargeBodiesBothWaysAtOnce) {
   run([](Executor e) -> Task<void> {
     // The server answers with the request's own stream: neither side ever holds the 32 MB.
-    HttpServer server(e, [](Request r) -> Task<Response> {
-      Response response;
-      response.body = std::move(r.body);
-      co_return response;
-    }, {.bufferBodyBytes = 0});
+    HttpServer server(e,
+                      [](Request r) -> Task<Response> {
+                        Response response;
+                        response.body = std::move(r.body);
+                        co_return response;
+                      },
+                      {.bufferBodyBytes = 0});
     auto bound = server.listen("127.0.0.1", 0);
     HttpClient client(e);
     auto r = co_await client.send(Origin{"127.0.0.1", bound->port},
@@ -107,13 +111,18 @@ TEST(HttpClient, KnownLengthStreamsKeepTheirLength) {
 
 TEST(HttpServer, GathersLargeBodiesWhole) {
   run([](Executor e) -> Task<void> {
-    HttpServer server(e, [](Request r) -> Task<Response> {
-      co_return Response::text(200, (r.body.streaming() ? "stream " : "whole ") + std::to_string(std::count(r.body.bytes().begin(), r.body.bytes().end(), 'z')));
-    }, {.bufferBodyBytes = 32 << 20});
+    HttpServer server(e,
+                      [](Request r) -> Task<Response> {
+                        co_return Response::text(
+                            200, (r.body.streaming() ? "stream " : "whole ") +
+                                     std::to_string(std::count(r.body.bytes().begin(), r.body.bytes().end(), 'z')));
+                      },
+                      {.bufferBodyBytes = 32 << 20});
     auto bound = server.listen("127.0.0.1", 0);
     HttpClient client(e);
     for (const std::size_t size : {5000u, 40000u, 100000u, 20u << 20}) {
-      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{.method = "POST", .body = Body(std::string(size, 'z'))});
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port},
+                                    Request{.method = "POST", .body = Body(std::string(size, 'z'))});
       EXPECT_EQ(r->body.bytes(), "whole " + std::to_string(size));
     }
   });
@@ -193,11 +202,14 @@ TEST(HttpClient, MaxConnectionsMakesRequestsWait) {
     auto bound = server.listen("127.0.0.1", 0);
     HttpClient client(e, {.maxConnectionsPerOrigin = 2});
     for (int i = 0; i < 10; ++i) {
-      asio::co_spawn(e, [&]() -> Task<void> {
-        auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
-        EXPECT_TRUE(r);
-        ++done;
-      }, asio::detached);
+      asio::co_spawn(
+          e,
+          [&]() -> Task<void> {
+            auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+            EXPECT_TRUE(r);
+            ++done;
+          },
+          asio::detached);
     }
     auto all = co_await eventually([&] { return done == 10; });
     EXPECT_TRUE(all);
@@ -236,7 +248,8 @@ TEST(HttpClient, UpgradeHandsTheConnectionOver) {
 
 TEST(HttpClient, UnixSockets) {
   run([](Executor e) -> Task<void> {
-    const auto path = (std::filesystem::temp_directory_path() / ("slipway-net-" + std::to_string(::getpid()) + ".sock")).string();
+    const auto path =
+        (std::filesystem::temp_directory_path() / ("slipway-net-" + std::to_string(::getpid()) + ".sock")).string();
     {
       HttpServer server(e, echo);
       EXPECT_TRUE(server.listenUnix(path));
@@ -264,7 +277,8 @@ TEST(Tls, ClientCertificatesBecomeThePeersIdentity) {
     auto ca = makeCertificateAuthority("test-ca", 1h);
     auto otherCa = makeCertificateAuthority("other-ca", 1h);
     EXPECT_TRUE(ca && otherCa);
-    auto serverId = issueCertificate(*ca, {.commonName = "server", .dnsNames = {"localhost"}, .ipAddresses = {"127.0.0.1", "::1"}});
+    auto serverId =
+        issueCertificate(*ca, {.commonName = "server", .dnsNames = {"localhost"}, .ipAddresses = {"127.0.0.1", "::1"}});
     auto clientId = issueCertificate(*ca, {.commonName = "alice", .organizations = {"devs", "ops"}, .server = false});
     auto strangerId = issueCertificate(*otherCa, {.commonName = "mallory", .server = false});
     EXPECT_TRUE(serverId && clientId && strangerId);
@@ -311,10 +325,13 @@ TEST(CopyBothWays, CarriesHalfCloses) {
     auto [client, front] = makePipe(100);
     auto [back, server] = makePipe(100);
     bool done = false;
-    asio::co_spawn(e, [&done, a = std::move(front), b = std::move(back)]() mutable -> Task<void> {
-      co_await copyBothWays(std::move(a), std::move(b), 64);
-      done = true;
-    }, asio::detached);
+    asio::co_spawn(
+        e,
+        [&done, a = std::move(front), b = std::move(back)]() mutable -> Task<void> {
+          co_await copyBothWays(std::move(a), std::move(b), 64);
+          done = true;
+        },
+        asio::detached);
     auto w = co_await client->write("ping");
     client->shutdownWrite();
     char buffer[100];

@@ -25,7 +25,9 @@ struct Deadline {
       abort();
     });
   }
-  ~Deadline() { *over = true; }  // an expiry that is already queued must not act on a descriptor that is someone else's by then
+  ~Deadline() {
+    *over = true;
+  }  // an expiry that is already queued must not act on a descriptor that is someone else's by then
   std::shared_ptr<bool> over = std::make_shared<bool>(false);
   asio::steady_timer timer;
   std::shared_ptr<bool> expired;
@@ -56,7 +58,8 @@ Task<Result<std::vector<tcp::endpoint>>> resolve(Origin origin) {
   auto executor = co_await asio::this_coro::executor;
   tcp::resolver resolver(executor);
   ec = {};
-  const auto found = co_await resolver.async_resolve(host, std::to_string(origin.port), asio::redirect_error(asio::use_awaitable, ec));
+  const auto found =
+      co_await resolver.async_resolve(host, std::to_string(origin.port), asio::redirect_error(asio::use_awaitable, ec));
   if (ec) co_return fail(Code::Unavailable, "cannot resolve host '" + host + "': " + ec.message());
   std::vector<tcp::endpoint> out;
   for (const auto& entry : found) out.push_back(entry.endpoint());
@@ -65,7 +68,8 @@ Task<Result<std::vector<tcp::endpoint>>> resolve(Origin origin) {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<ByteStream>>> dial(Origin origin, std::shared_ptr<TlsContext> tls, std::chrono::milliseconds timeout) {
+Task<Result<std::unique_ptr<ByteStream>>> dial(Origin origin, std::shared_ptr<TlsContext> tls,
+                                               std::chrono::milliseconds timeout) {
   if (!origin.unixPath.empty()) {
     auto stream = co_await dialUnix(origin.unixPath);
     co_return stream;

@@ -38,8 +38,10 @@ class Sink final : public http::basic_parser<kIsRequest<Message>> {
     if constexpr (!kIsRequest<Message>) into->status = status;
   }
   void on_field_impl(http::field, Text name, Text value, error_code& ec) override {
-    if (into->headers.size() >= kMaxFields) ec = http::error::header_limit;
-    else into->headers.add(name, value);
+    if (into->headers.size() >= kMaxFields)
+      ec = http::error::header_limit;
+    else
+      into->headers.add(name, value);
   }
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
@@ -53,10 +55,13 @@ class Sink final : public http::basic_parser<kIsRequest<Message>> {
 
 Error describe(const error_code& ec, std::size_t maxHeaderBytes) {
   if (ec == http::error::header_limit) {
-    return {Code::TooLarge, "request header is larger than the limit of " + std::to_string(maxHeaderBytes) + " bytes or " +
-                                std::to_string(kMaxFields) + " fields", ""};
+    return {Code::TooLarge,
+            "request header is larger than the limit of " + std::to_string(maxHeaderBytes) + " bytes or " +
+                std::to_string(kMaxFields) + " fields",
+            ""};
   }
-  if (ec == http::error::bad_version) return {Code::BadRequest, "malformed HTTP message: the version is not HTTP/1.0 or HTTP/1.1", ""};
+  if (ec == http::error::bad_version)
+    return {Code::BadRequest, "malformed HTTP message: the version is not HTTP/1.0 or HTTP/1.1", ""};
   return {Code::BadRequest, "malformed HTTP message: " + ec.message(), ""};
 }
 
@@ -70,7 +75,8 @@ Status checkHead(const Headers& headers, bool request, int minor) {
     }
   }
   if (request && hosts > 1) return fail(Code::BadRequest, "malformed HTTP message: more than one Host header");
-  if (request && hosts == 0 && minor >= 1) return fail(Code::BadRequest, "malformed HTTP message: the Host header is missing");
+  if (request && hosts == 0 && minor >= 1)
+    return fail(Code::BadRequest, "malformed HTTP message: the Host header is missing");
   return {};
 }
 
@@ -93,8 +99,10 @@ struct Parser<Message>::Impl {
     framing.keepAlive = sink->keep_alive();
     framing.upgrade = sink->upgrade();
     framing.untilClose = !sink->is_done() && sink->need_eof();
-    if (framing.untilClose) framing.keepAlive = false;
-    else if (!framing.chunked) framing.length = sink->is_done() ? 0 : sink->content_length().value_or(0);
+    if (framing.untilClose)
+      framing.keepAlive = false;
+    else if (!framing.chunked)
+      framing.length = sink->is_done() ? 0 : sink->content_length().value_or(0);
     if constexpr (kIsRequest<Message>) {
       framing.expectContinue = framing.minor >= 1 && iequals(message.headers.getOr("expect", ""), "100-continue");
     }
@@ -113,11 +121,17 @@ Parser<Message>::~Parser() = default;
 template <class Message>
 Parser<Message>::Parser(Parser&&) noexcept = default;
 template <class Message>
-void Parser<Message>::reset() { impl_->reset(); }
+void Parser<Message>::reset() {
+  impl_->reset();
+}
 template <class Message>
-void Parser<Message>::expectNoBody() { impl_->sink->skip(true); }
+void Parser<Message>::expectNoBody() {
+  impl_->sink->skip(true);
+}
 template <class Message>
-const Framing& Parser<Message>::framing() const { return impl_->framing; }
+const Framing& Parser<Message>::framing() const {
+  return impl_->framing;
+}
 
 template <class Message>
 Result<Progress> Parser<Message>::parseHead(std::string_view in, Message& into) {

@@ -1,5 +1,5 @@
-// Parsing of one HTTP/1.x message after another, without I/O: bytes in, a message head and decoded body bytes out. The grammar
-// is Beast's; what we add are the rules that keep a proxy safe (RFC 9112 §6: one framing, one Host).
+// Parsing of one HTTP/1.x message after another, without I/O: bytes in, a message head and decoded body bytes out. The
+// grammar is Beast's; what we add are the rules that keep a proxy safe (RFC 9112 §6: one framing, one Host).
 //
 //   h1::Parser<Request> parser(64 << 10);
 //   auto progress = parser.parseHead(bytes, request);   // again with more bytes until progress->complete
@@ -16,15 +16,15 @@ namespace slipway::net::h1 {
 struct Framing {
   std::optional<std::uint64_t> length;  // exact body size; 0 when there is no body
   bool chunked = false;
-  bool untilClose = false;              // a response that ends with the connection
-  bool keepAlive = false;               // as the peer asked; also false for untilClose
-  bool upgrade = false;                 // Connection: upgrade
+  bool untilClose = false;  // a response that ends with the connection
+  bool keepAlive = false;   // as the peer asked; also false for untilClose
+  bool upgrade = false;     // Connection: upgrade
   bool expectContinue = false;
-  int minor = 1;                        // HTTP/1.minor
+  int minor = 1;  // HTTP/1.minor
 };
 
 struct Progress {
-  std::size_t consumed = 0;             // bytes of the input that are used up
+  std::size_t consumed = 0;  // bytes of the input that are used up
   bool complete = false;
 };
 

@@ -71,8 +71,10 @@ BodyMode appendResponseHead(std::string& out, const Response& response, const Re
     }
   }
   if (response.status != 101) {
-    if (!context.keepAlive || mode == BodyMode::UntilClose) out += "Connection: close\r\n";
-    else if (context.minor == 0) out += "Connection: keep-alive\r\n";
+    if (!context.keepAlive || mode == BodyMode::UntilClose)
+      out += "Connection: close\r\n";
+    else if (context.minor == 0)
+      out += "Connection: keep-alive\r\n";
   }
   out += "\r\n";
   return mode;

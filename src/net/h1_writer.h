@@ -11,15 +11,15 @@ namespace slipway::net::h1 {
 enum class BodyMode { None, Length, Chunked, UntilClose };
 
 struct ResponseContext {
-  bool head = false;          // answer to HEAD: no body follows
+  bool head = false;  // answer to HEAD: no body follows
   bool keepAlive = true;
-  int minor = 1;              // version of the request
-  std::string_view server;    // value of `Server:`; empty: none
-  std::string_view date;      // value of `Date:`; empty: none
+  int minor = 1;            // version of the request
+  std::string_view server;  // value of `Server:`; empty: none
+  std::string_view date;    // value of `Date:`; empty: none
 };
 
-// Appends the head of `response` and says how its body must follow. Content-Length, Transfer-Encoding and Connection are ours;
-// the handler's own are ignored, except Content-Length where no body follows and everything on 101.
+// Appends the head of `response` and says how its body must follow. Content-Length, Transfer-Encoding and Connection are
+// ours; the handler's own are ignored, except Content-Length where no body follows and everything on 101.
 BodyMode appendResponseHead(std::string& out, const Response& response, const ResponseContext& context);
 
 // Appends a request head with Host (unless set) and framing. Streams without a known length are sent chunked.

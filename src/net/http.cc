@@ -103,8 +103,10 @@ Task<Result<std::string>> Body::readAll(std::size_t limit) {
     if (!chunk) co_return fail(std::move(chunk).error());
     if (chunk->empty()) co_return all;
     if (chunk->size() > limit - all.size()) co_return tooLarge();
-    if (all.empty()) all = std::move(*chunk);
-    else all += *chunk;
+    if (all.empty())
+      all = std::move(*chunk);
+    else
+      all += *chunk;
   }
 }
 
@@ -192,10 +194,14 @@ std::string jsonQuote(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') out.append({'\\', c});
-    else if (c == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20) out.append("\\u00").append({kHex[c >> 4], kHex[c & 15]});
-    else out += c;
+    if (c == '"' || c == '\\')
+      out.append({'\\', c});
+    else if (c == '\n')
+      out += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out.append("\\u00").append({kHex[c >> 4], kHex[c & 15]});
+    else
+      out += c;
   }
   return out += '"';
 }

@@ -1,5 +1,5 @@
-// HTTP as values: Request, Response, Headers, Body, and Handler, the one shape that servers, clients, proxies and tests share.
-// A client is a Handler too, so any hop can be tested with a lambda in place of the next.
+// HTTP as values: Request, Response, Headers, Body, and Handler, the one shape that servers, clients, proxies and tests
+// share. A client is a Handler too, so any hop can be tested with a lambda in place of the next.
 //
 //   Handler hello = [](Request r) -> Task<Response> { co_return Response::text(200, "hello " + r.path()); };
 //
@@ -37,7 +37,11 @@ class Headers {
     const Field& operator*() const { return field_ = owner_->field(index_); }
     const Field* operator->() const { return &**this; }
     Iterator& operator++() { return ++index_, *this; }
-    Iterator operator++(int) { auto old = *this; ++index_; return old; }
+    Iterator operator++(int) {
+      auto old = *this;
+      ++index_;
+      return old;
+    }
     bool operator==(const Iterator& other) const { return index_ == other.index_; }
 
    private:
@@ -91,8 +95,8 @@ class Body {
   std::string& mutableBytes() { return bytes_; }       // likewise
   std::string takeBytes() { return std::move(bytes_); }
   std::optional<std::uint64_t> length() const { return streaming() ? length_ : std::optional<std::uint64_t>(bytes_.size()); }
-  Task<Result<std::string>> read();                       // next chunk of either form; empty at the end
-  Task<Result<std::string>> readAll(std::size_t limit);   // TooLarge when more than `limit` bytes come
+  Task<Result<std::string>> read();                      // next chunk of either form; empty at the end
+  Task<Result<std::string>> readAll(std::size_t limit);  // TooLarge when more than `limit` bytes come
 
  private:
   std::string bytes_;
@@ -102,23 +106,23 @@ class Body {
 
 // Who is on the other end of a server connection.
 struct Peer {
-  std::string address;                 // "127.0.0.1:5123"; empty for Unix sockets and pipes
+  std::string address;  // "127.0.0.1:5123"; empty for Unix sockets and pipes
   bool tls = false;
-  std::string certCommonName;          // verified client certificate's CN; empty if none
+  std::string certCommonName;  // verified client certificate's CN; empty if none
   std::vector<std::string> certOrganizations;
 };
 
 struct Request {
   std::string method = "GET";
-  std::string target = "/";            // as on the request line: path and query, still percent-encoded
+  std::string target = "/";  // as on the request line: path and query, still percent-encoded
   std::string version = "HTTP/1.1";
   Headers headers;
   Body body;
   Peer peer;
 
-  std::string_view rawPath() const;    // target up to '?'
-  std::string path() const;            // percent-decoded
-  std::string_view query() const;      // after '?', still encoded; empty if none
+  std::string_view rawPath() const;  // target up to '?'
+  std::string path() const;          // percent-decoded
+  std::string_view query() const;    // after '?', still encoded; empty if none
   // First value of a query parameter, decoded ('+' is a space); nullopt if absent.
   std::optional<std::string> queryValue(std::string_view name) const;
   std::vector<std::pair<std::string, std::string>> queryPairs() const;

@@ -1,5 +1,5 @@
-// Any bytes as a stream of HTTP requests, cut into pieces at places that the input chooses: no crash, and whatever the cuts, the
-// same result.
+// Any bytes as a stream of HTTP requests, cut into pieces at places that the input chooses: no crash, and whatever the cuts,
+// the same result.
 #include <cstdint>
 #include <cstdlib>
 

@@ -110,8 +110,9 @@ void HttpServer::State::start(std::unique_ptr<ByteStream> stream, Peer peer) {
     self->connections.erase(place);
     self->ended();
   };
-  asio::co_spawn(executor, [connection] { return connection->run(); },
-                 asio::bind_cancellation_slot(connection->signal().slot(), std::move(done)));
+  asio::co_spawn(
+      executor, [connection] { return connection->run(); },
+      asio::bind_cancellation_slot(connection->signal().slot(), std::move(done)));
 }
 
 void HttpServer::State::accepted(tcp::socket socket) {
@@ -181,7 +182,9 @@ Result<Bound> HttpServer::listen(const std::string& address, std::uint16_t port)
   const auto where = address + ":" + std::to_string(port);
   boost::system::error_code ec;
   const auto ip = asio::ip::make_address(address, ec);
-  if (ec) return fail(Code::Invalid, "listen address '" + address + "' is not an IP address; use for example 127.0.0.1 or 0.0.0.0");
+  if (ec)
+    return fail(Code::Invalid,
+                "listen address '" + address + "' is not an IP address; use for example 127.0.0.1 or 0.0.0.0");
   auto acceptor = std::make_shared<tcp::acceptor>(state_->executor);
   const tcp::endpoint endpoint(ip, port);
   acceptor->open(endpoint.protocol(), ec);
@@ -194,7 +197,8 @@ Result<Bound> HttpServer::listen(const std::string& address, std::uint16_t port)
   if (ec == asio::error::address_in_use) {
     return fail(Code::AlreadyExists, where + " is in use by another process; choose another port or 0 for any free one");
   }
-  if (ec == asio::error::access_denied) return fail(Code::Forbidden, "not allowed to listen on " + where + "; choose a port above 1023");
+  if (ec == asio::error::access_denied)
+    return fail(Code::Forbidden, "not allowed to listen on " + where + "; choose a port above 1023");
   if (ec) return fail(Code::Unavailable, "cannot listen on " + where + ": " + ec.message());
   const auto local = acceptor->local_endpoint(ec);
   state_->startAccepting(acceptor);

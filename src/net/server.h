@@ -21,24 +21,24 @@ namespace slipway::net {
 class TlsContext;  // net/tls.h
 
 // Called first for every request whose body is complete (see bufferBodyBytes). Fills `response` and returns true, or returns
-// false without touching it, and the Handler gets the request. Both objects are reused for the connection's next request: keep
-// no references. It blocks the whole loop while it runs: keep it under a millisecond.
+// false without touching it, and the Handler gets the request. Both objects are reused for the connection's next request:
+// keep no references. It blocks the whole loop while it runs: keep it under a millisecond.
 using InlineHandler = std::function<bool(const Request& request, Response& response)>;
 
 struct ServerOptions {
-  std::size_t maxHeaderBytes = 64 << 10;             // 431 beyond
-  std::uint64_t maxBodyBytes = 64 << 20;             // 413 beyond; handlers may lower it for themselves
+  std::size_t maxHeaderBytes = 64 << 10;  // 431 beyond
+  std::uint64_t maxBodyBytes = 64 << 20;  // 413 beyond; handlers may lower it for themselves
   // Bodies up to this arrive complete, larger ones as streams. 0: only those that came along with the head arrive complete.
   std::size_t bufferBodyBytes = 1 << 20;
-  bool bufferChunked = true;                         // false: chunked bodies are streams unless they came along with the head
-  std::chrono::milliseconds headTimeout{10000};      // for a whole request head once its first byte came: 408
-  std::chrono::milliseconds idleTimeout{65000};      // keep-alive wait between requests
-  std::chrono::milliseconds stallTimeout{60000};     // a body that does not arrive, an answer that is not taken
-  std::size_t maxConnections = 10000;                // further ones wait in the listen queue
-  bool reusePort = false;                            // SO_REUSEPORT, for one listener per core
-  std::string serverHeader;                          // value of `Server:`; empty: none
-  std::shared_ptr<TlsContext> tls;                   // null: plain
-  InlineHandler inlineHandler;                       // null: none
+  bool bufferChunked = true;                      // false: chunked bodies are streams unless they came along with the head
+  std::chrono::milliseconds headTimeout{10000};   // for a whole request head once its first byte came: 408
+  std::chrono::milliseconds idleTimeout{65000};   // keep-alive wait between requests
+  std::chrono::milliseconds stallTimeout{60000};  // a body that does not arrive, an answer that is not taken
+  std::size_t maxConnections = 10000;             // further ones wait in the listen queue
+  bool reusePort = false;                         // SO_REUSEPORT, for one listener per core
+  std::string serverHeader;                       // value of `Server:`; empty: none
+  std::shared_ptr<TlsContext> tls;                // null: plain
+  InlineHandler inlineHandler;                    // null: none
 };
 
 struct Bound {
@@ -52,8 +52,8 @@ class HttpServer {
   ~HttpServer();  // closes at once; drain() first where answers matter
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
-  // Several calls add listeners. Errors: AlreadyExists when the port is in use ("127.0.0.1:6443 is in use by another process;
-  // choose another port"), Invalid for what is not an IP address, Forbidden.
+  // Several calls add listeners. Errors: AlreadyExists when the port is in use ("127.0.0.1:6443 is in use by another
+  // process; choose another port"), Invalid for what is not an IP address, Forbidden.
   Result<Bound> listen(const std::string& address, std::uint16_t port);
   // A Unix socket; a stale file at `path` is replaced, a live one is AlreadyExists.
   Status listenUnix(const std::string& path);

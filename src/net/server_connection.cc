@@ -1,7 +1,7 @@
 #include "net/server_connection.h"
 
-#include <boost/system/system_error.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "base/log.h"
 
@@ -58,8 +58,11 @@ class ServerBody final : public BodyReader {
 };
 
 ServerConnection::ServerConnection(std::shared_ptr<ServerCore> core, std::unique_ptr<ByteStream> stream, Peer peer)
-    : core_(std::move(core)), stream_(std::move(stream)), peer_(std::move(peer)),
-      in_(std::max(core_->options.maxHeaderBytes, kReadChunk)), parser_(core_->options.maxHeaderBytes) {
+    : core_(std::move(core)),
+      stream_(std::move(stream)),
+      peer_(std::move(peer)),
+      in_(std::max(core_->options.maxHeaderBytes, kReadChunk)),
+      parser_(core_->options.maxHeaderBytes) {
   request_.peer = peer_;
 }
 
@@ -145,8 +148,10 @@ Task<void> ServerConnection::loop() {
 void ServerConnection::nextRequest() {
   parser_.reset();
   request_.headers.clear();
-  if (request_.body.streaming()) request_.body = Body();
-  else request_.body.mutableBytes().clear();
+  if (request_.body.streaming())
+    request_.body = Body();
+  else
+    request_.body.mutableBytes().clear();
   if (request_.body.bytes().capacity() > kMaxPendingOut) request_.body = Body();
   ++generation_;
   phase_ = in_.size() > 0 ? Phase::Head : Phase::Idle;
@@ -170,10 +175,13 @@ Task<bool> ServerConnection::readMore() {
   if (core_->draining && !started) co_return false;
   const auto space = in_.space();
   if (space.empty()) {
-    co_await refuse({Code::TooLarge, "request header is larger than the limit of " + std::to_string(core_->options.maxHeaderBytes) + " bytes", ""});
+    co_await refuse(
+        {Code::TooLarge,
+         "request header is larger than the limit of " + std::to_string(core_->options.maxHeaderBytes) + " bytes", ""});
     co_return false;
   }
-  if (readDeadline_ == 0) readDeadline_ = in(phase_ == Phase::Head ? core_->options.headTimeout : core_->options.idleTimeout);
+  if (readDeadline_ == 0)
+    readDeadline_ = in(phase_ == Phase::Head ? core_->options.headTimeout : core_->options.idleTimeout);
   const auto n = co_await stream_->read(space);
   if (!n || *n == 0) co_return false;
   in_.commit(*n);
@@ -233,8 +241,10 @@ Task<bool> ServerConnection::receiveBody() {
       co_await refuse(std::move(chunk).error());
       co_return false;
     }
-    if (gathered.empty()) gathered = std::move(*chunk);
-    else gathered += *chunk;
+    if (gathered.empty())
+      gathered = std::move(*chunk);
+    else
+      gathered += *chunk;
   }
   if (bodyDone_) {
     request_.body = Body(std::move(gathered));
@@ -295,9 +305,12 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
   } else {
     std::string bytes(std::min<std::uint64_t>(bodyLeft_, kReadChunk), '\0');
     const auto n = co_await stream_->read(bytes);
-    if (!n) chunk = fail(n.error());
-    else if (*n == 0) chunk = fail(Code::BadRequest, "the connection ended before the whole request body came");
-    else bytes.resize(*n), chunk = std::move(bytes);
+    if (!n)
+      chunk = fail(n.error());
+    else if (*n == 0)
+      chunk = fail(Code::BadRequest, "the connection ended before the whole request body came");
+    else
+      bytes.resize(*n), chunk = std::move(bytes);
   }
   readDeadline_ = 0;
   bodyReading_ = false;
@@ -357,8 +370,10 @@ Task<bool> ServerConnection::answer() {
     response = co_await core_->handler(std::move(request_));
   } catch (const boost::system::system_error& e) {
     if (aborted_) throw;
-    if (isAbort(e)) response = Response::text(503, "the request was cancelled; the server is stopping\n");
-    else response = Response::text(500, "internal error\n");
+    if (isAbort(e))
+      response = Response::text(503, "the request was cancelled; the server is stopping\n");
+    else
+      response = Response::text(500, "internal error\n");
     if (!isAbort(e)) logError("http: request handler: {}", e.what());
   } catch (const std::exception& e) {
     logError("http: request handler: {}", e.what());
@@ -418,7 +433,8 @@ Task<Status> ServerConnection::writeStream(Body body, h1::BodyMode mode) {
       const std::array<std::string_view, 3> parts{size, *chunk, "\r\n"};
       written = co_await stream_->writev(parts);
     } else {
-      if (mode == h1::BodyMode::Length && chunk->size() > left) co_return fail(Code::Internal, "response body is longer than its Content-Length");
+      if (mode == h1::BodyMode::Length && chunk->size() > left)
+        co_return fail(Code::Internal, "response body is longer than its Content-Length");
       left -= mode == h1::BodyMode::Length ? chunk->size() : 0;
       written = co_await stream_->write(*chunk);
     }
@@ -469,8 +485,8 @@ Task<void> ServerConnection::refuse(Error error) {
   }
 }
 
-// Reads on for a while after a last answer: closing with unread bytes would reset the connection and could destroy the answer
-// before the client has read it.
+// Reads on for a while after a last answer: closing with unread bytes would reset the connection and could destroy the
+// answer before the client has read it.
 Task<void> ServerConnection::linger() {
   handling_ = false;
   phase_ = Phase::Linger;

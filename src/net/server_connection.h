@@ -27,7 +27,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   // Every kTick: enforces deadlines. True when the client has left while its request is being handled.
   bool onTick();
   void closeIfIdle();
-  void abort();      // the handler is cancelled and the stream closed
+  void abort();  // the handler is cancelled and the stream closed
   boost::asio::cancellation_signal& signal() { return signal_; }
 
  private:

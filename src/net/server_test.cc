@@ -1,4 +1,6 @@
 // The server alone, over pipes and sockets, as raw bytes.
+#include "net/server.h"
+
 #include <gtest/gtest.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -9,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "net/dial.h"
-#include "net/server.h"
 #include "net/testing/run.h"
 
 namespace slipway::net {
@@ -60,9 +61,9 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
   run([](Executor e) -> Task<void> {
     HttpServer server(e, echo);
     auto answer = co_await talk(&server,
-        "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
-        "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyz"
-        "GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                                "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+                                "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyz"
+                                "GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     const auto a = answer.find("GET /a "), b = answer.find("POST /b xyz"), c = answer.find("GET /c ");
     EXPECT_LT(a, b);
     EXPECT_LT(b, c);
@@ -74,8 +75,8 @@ TEST(HttpServer, ReadsChunkedBodies) {
   run([](Executor e) -> Task<void> {
     HttpServer server(e, echo);
     auto answer = co_await talk(&server,
-        "POST /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nTrailer: dropped\r\n\r\n");
+                                "POST /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                "5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nTrailer: dropped\r\n\r\n");
     EXPECT_NE(answer.find("POST /b hello world"), std::string::npos) << answer;
   });
 }
@@ -115,7 +116,8 @@ TEST(HttpServer, ContinueIsSentBeforeABodyIsRead) {
     HttpServer server(e, echo);
     auto [ours, theirs] = makePipe();
     server.serve(std::move(theirs));
-    auto w1 = co_await ours->write("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
+    auto w1 = co_await ours->write(
+        "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
     auto interim = co_await readUntil(ours.get(), "\r\n\r\n");
     EXPECT_EQ(interim, "HTTP/1.1 100 Continue\r\n\r\n");
     auto w2 = co_await ours->write("ok");
@@ -163,9 +165,9 @@ TEST(HttpServer, InlineHandlerAnswersOrPassesOn) {
     };
     HttpServer server(e, echo, options);
     auto answer = co_await talk(&server,
-        "POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
-        "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n2"
-        "POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n3");
+                                "POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1"
+                                "POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n2"
+                                "POST /fast HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n3");
     EXPECT_LT(answer.find("inline 1"), answer.find("POST /slow 2"));
     EXPECT_TRUE(answer.ends_with("inline 3")) << answer;
   });
@@ -225,10 +227,13 @@ TEST(HttpServer, DrainLetsRunningRequestsEnd) {
     auto ready = co_await eventually([&] { return started && server.connections() == 2; });
     EXPECT_TRUE(ready);
     bool drained = false;
-    asio::co_spawn(e, [&]() -> Task<void> {
-      co_await server.drain(5s);
-      drained = true;
-    }, asio::detached);
+    asio::co_spawn(
+        e,
+        [&]() -> Task<void> {
+          co_await server.drain(5s);
+          drained = true;
+        },
+        asio::detached);
     auto closed = co_await readToEnd(idle->get());
     EXPECT_EQ(closed, "");
     EXPECT_FALSE(drained);
@@ -275,7 +280,8 @@ TEST(HttpServer, AnExceptionIsA500AndTheConnectionGoesOn) {
       if (r.target == "/bad") throw std::runtime_error("secret detail");
       co_return Response::text(200, "fine");
     });
-    auto answer = co_await talk(&server, "GET /bad HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    auto answer =
+        co_await talk(&server, "GET /bad HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 "));
     EXPECT_EQ(answer.find("secret"), std::string::npos);
     EXPECT_TRUE(answer.ends_with("fine"));

@@ -28,8 +28,8 @@ class SocketStream final : public ByteStream {
 
   Task<Result<std::size_t>> read(std::span<char> into) override {
     boost::system::error_code ec;
-    const auto n =
-        co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), asio::redirect_error(asio::use_awaitable, ec));
+    const auto n = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
+                                                    asio::redirect_error(asio::use_awaitable, ec));
     if (ec == asio::error::eof) co_return 0;
     if (ec) co_return ioError(ec);
     co_return n;
@@ -39,7 +39,8 @@ class SocketStream final : public ByteStream {
     bytes.remove_prefix(tryWrite(bytes));
     if (bytes.empty()) co_return Status{};
     boost::system::error_code ec;
-    co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, ec));
+    co_await asio::async_write(socket_, asio::buffer(bytes.data(), bytes.size()),
+                               asio::redirect_error(asio::use_awaitable, ec));
     if (ec) co_return ioError(ec);
     co_return Status{};
   }

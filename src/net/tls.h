@@ -39,7 +39,8 @@ class TlsContext {
   // connection with another certificate is let in without an identity, for the application to answer 401.
   static Result<std::shared_ptr<TlsContext>> server(const CertificatePem& identity, const std::string& clientCa);
   // ca: PEM to trust instead of the system's; empty: system roots. identity may be null.
-  static Result<std::shared_ptr<TlsContext>> client(const std::string& ca, const CertificatePem* identity, bool verify = true);
+  static Result<std::shared_ptr<TlsContext>> client(const std::string& ca, const CertificatePem* identity,
+                                                    bool verify = true);
   virtual ~TlsContext() = default;
 };
 

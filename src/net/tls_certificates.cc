@@ -16,7 +16,9 @@ namespace {
 template <auto Free>
 struct Deleter {
   template <class T>
-  void operator()(T* p) const { Free(p); }
+  void operator()(T* p) const {
+    Free(p);
+  }
 };
 using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
@@ -37,7 +39,8 @@ std::string drain(BIO* bio) {
 
 Result<CertificatePem> toPem(X509* certificate, EVP_PKEY* key) {
   Bio c(BIO_new(BIO_s_mem())), k(BIO_new(BIO_s_mem()));
-  if (!PEM_write_bio_X509(c.get(), certificate) || !PEM_write_bio_PKCS8PrivateKey(k.get(), key, nullptr, nullptr, 0, nullptr, nullptr)) {
+  if (!PEM_write_bio_X509(c.get(), certificate) ||
+      !PEM_write_bio_PKCS8PrivateKey(k.get(), key, nullptr, nullptr, 0, nullptr, nullptr)) {
     return sslError("cannot write a certificate as PEM");
   }
   return CertificatePem{drain(c.get()), drain(k.get())};
@@ -69,7 +72,8 @@ Certificate blank(EVP_PKEY* key, std::chrono::hours validity) {
   BN_free(number);
   X509_set_version(c.get(), 2);
   X509_gmtime_adj(X509_getm_notBefore(c.get()), -300);  // clocks differ a little
-  X509_time_adj_ex(X509_getm_notAfter(c.get()), static_cast<int>(validity.count() / 24), (validity.count() % 24) * 3600, nullptr);
+  X509_time_adj_ex(X509_getm_notAfter(c.get()), static_cast<int>(validity.count() / 24), (validity.count() % 24) * 3600,
+                   nullptr);
   X509_set_pubkey(c.get(), key);
   return c;
 }

@@ -27,7 +27,8 @@ struct Context final : TlsContext {
 };
 
 // The first entry in the peer's list that we speak; no match is no error: the connection goes on without ALPN.
-int chooseProtocol(SSL*, const unsigned char** out, unsigned char* outSize, const unsigned char* in, unsigned inSize, void*) {
+int chooseProtocol(SSL*, const unsigned char** out, unsigned char* outSize, const unsigned char* in, unsigned inSize,
+                   void*) {
   static constexpr std::string_view kOurs = "http/1.1";
   for (unsigned i = 0; i + 1 <= inSize; i += in[i] + 1u) {
     if (i + 1 + in[i] > inSize) break;
@@ -52,8 +53,8 @@ Status useIdentity(asio::ssl::context& ssl, const CertificatePem& identity) {
 Result<std::shared_ptr<Context>> makeContext(asio::ssl::context::method method) {
   auto context = std::make_shared<Context>(method);
   boost::system::error_code ec;
-  context->ssl.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 | asio::ssl::context::no_sslv3 |
-                               asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
+  context->ssl.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
+                               asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
                            ec);
   if (ec) return fail(Code::Internal, "TLS: " + ec.message());
   SSL_CTX_set_mode(context->ssl.native_handle(), SSL_MODE_RELEASE_BUFFERS);
@@ -84,7 +85,8 @@ class TlsStream final : public ByteStream {
 
   Task<Status> write(std::string_view bytes) override {
     boost::system::error_code ec;
-    co_await asio::async_write(ssl_, asio::buffer(bytes.data(), bytes.size()), asio::redirect_error(asio::use_awaitable, ec));
+    co_await asio::async_write(ssl_, asio::buffer(bytes.data(), bytes.size()),
+                               asio::redirect_error(asio::use_awaitable, ec));
     if (ec) co_return ioError(ec);
     co_return Status{};
   }
@@ -177,8 +179,10 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::string& ca, co
   SLIP_TRY(auto context, makeContext(asio::ssl::context::tls_client));
   context->verify = verify;
   boost::system::error_code ec;
-  if (ca.empty()) context->ssl.set_default_verify_paths(ec);
-  else context->ssl.add_certificate_authority(asio::buffer(ca), ec);
+  if (ca.empty())
+    context->ssl.set_default_verify_paths(ec);
+  else
+    context->ssl.add_certificate_authority(asio::buffer(ca), ec);
   if (ec) return fail(Code::Invalid, "TLS certificate authority: " + ec.message());
   if (identity) SLIP_CHECK(useIdentity(context->ssl, *identity));
   context->ssl.set_verify_mode(verify ? asio::ssl::verify_peer : asio::ssl::verify_none, ec);
@@ -196,7 +200,8 @@ Task<Result<TlsAccepted>> tlsAccept(std::shared_ptr<TlsContext> context, tcp::so
   co_return TlsAccepted{std::move(stream), std::move(peer)};
 }
 
-Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context, tcp::socket socket, std::string serverName) {
+Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context, tcp::socket socket,
+                                                     std::string serverName) {
   auto ours = std::static_pointer_cast<Context>(context);
   auto stream = std::make_unique<TlsStream>(ours, std::move(socket));
   boost::system::error_code ec;

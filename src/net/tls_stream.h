@@ -17,7 +17,7 @@ struct TlsAccepted {
 // Handshakes. Errors: Unavailable with what the peer or the verification objected to.
 Task<Result<TlsAccepted>> tlsAccept(std::shared_ptr<TlsContext> context, boost::asio::ip::tcp::socket socket);
 // serverName is sent (SNI) and verified against the certificate.
-Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context, boost::asio::ip::tcp::socket socket,
-                                                     std::string serverName);
+Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context,
+                                                     boost::asio::ip::tcp::socket socket, std::string serverName);
 
 }  // namespace slipway::net

@@ -1,5 +1,5 @@
-// AddressBook: gives each pod its own loopback address, 127.x.y.z. x follows from the data folder, so that two platforms on one
-// machine rarely meet; y.z counts up. Control loop only.
+// AddressBook: gives each pod its own loopback address, 127.x.y.z. x follows from the data folder, so that two platforms on
+// one machine rarely meet; y.z counts up. Control loop only.
 #pragma once
 #include <map>
 #include <set>
@@ -9,7 +9,7 @@ namespace slipway::node {
 
 class AddressBook {
  public:
-  explicit AddressBook(const std::string& seed);   // the data folder's path
+  explicit AddressBook(const std::string& seed);  // the data folder's path
   // The pod's address: the one it has, else the next free one; "" when all 65000 are taken.
   std::string assign(const std::string& podUid);
   void keep(const std::string& podUid, const std::string& address);  // from a record on disk

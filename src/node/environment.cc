@@ -36,7 +36,8 @@ std::string unquoteKey(const std::string& path, std::size_t from) {
 std::string mapText(const Json& map) {
   std::string out;
   if (!map.is_object()) return out;
-  for (const auto& [key, value] : map.items()) out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : "\n", key, value.is_string() ? value.get<std::string>() : "");
+  for (const auto& [key, value] : map.items())
+    out += fmt::format("{}{}=\"{}\"", out.empty() ? "" : "\n", key, value.is_string() ? value.get<std::string>() : "");
   return out;
 }
 
@@ -79,7 +80,8 @@ Status addAll(Environment& env, const Json& source, const References& refs) {
     const Json& data = at(object, "data");
     if (!data.is_object()) continue;
     for (const auto& [key, value] : data.items()) {
-      if (value.is_string()) set(env, textAt(source, "prefix") + key, secret ? decodeBase64(value.get<std::string>()) : value.get<std::string>());
+      if (value.is_string())
+        set(env, textAt(source, "prefix") + key, secret ? decodeBase64(value.get<std::string>()) : value.get<std::string>());
     }
   }
   return {};
@@ -152,7 +154,8 @@ Result<std::string> fieldValue(const Json& pod, const std::string& path, const P
   return fail(Code::Invalid, fmt::format("unsupported fieldPath: {}", path));
 }
 
-Result<std::string> resourceValue(const Json& container, const std::string& resource, const std::string& divisor, const PodFacts& facts) {
+Result<std::string> resourceValue(const Json& container, const std::string& resource, const std::string& divisor,
+                                  const PodFacts& facts) {
   const std::size_t dot = resource.find('.');
   if (dot == std::string::npos) return fail(Code::Invalid, "unsupported container resource : " + resource);
   const std::string which = resource.substr(0, dot);
@@ -163,11 +166,13 @@ Result<std::string> resourceValue(const Json& container, const std::string& reso
   if (quantity.empty()) quantity = "0";
   const auto value = milliOf(quantity);
   const auto by = milliOf(divisor.empty() || divisor == "0" ? "1" : divisor);
-  if (!value || !by || *by <= 0) return fail(Code::Invalid, fmt::format("resourceFieldRef {}: \"{}\" by \"{}\"", resource, quantity, divisor));
+  if (!value || !by || *by <= 0)
+    return fail(Code::Invalid, fmt::format("resourceFieldRef {}: \"{}\" by \"{}\"", resource, quantity, divisor));
   return std::to_string((*value + *by - 1) / *by);
 }
 
-Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs, const PodFacts& facts) {
+Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs,
+                                       const PodFacts& facts) {
   Environment env;
   for (const Json& source : at(container, "envFrom")) SLIP_CHECK(addAll(env, source, refs));
   for (const Json& e : at(container, "env")) {
@@ -183,7 +188,8 @@ Result<Environment> resolveEnvironment(const Json& pod, const Json& container, c
     } else if (from.contains("resourceFieldRef")) {
       const Json& ref = from["resourceFieldRef"];
       const std::string other = textAt(ref, "containerName");
-      SLIP_TRY(auto value, resourceValue(other.empty() ? container : containerNamed(pod, other), textAt(ref, "resource"), textAt(ref, "divisor"), facts));
+      SLIP_TRY(auto value, resourceValue(other.empty() ? container : containerNamed(pod, other), textAt(ref, "resource"),
+                                         textAt(ref, "divisor"), facts));
       set(env, name, std::move(value));
     } else {
       const bool secret = from.contains("secretKeyRef");

@@ -24,21 +24,23 @@ ReferenceNames referencesOf(const Json& pod);
 // What the downward API can tell.
 struct PodFacts {
   std::string podIp, hostIp, nodeName;
-  std::int64_t nodeCpuMillis = 0;     // stand in for limits that are not set
+  std::int64_t nodeCpuMillis = 0;  // stand in for limits that are not set
   std::int64_t nodeMemoryBytes = 0;
 };
 
 // The value of fieldRef.fieldPath. Error Invalid names a path that does not exist.
 Result<std::string> fieldValue(const Json& pod, const std::string& path, const PodFacts& facts);
 // The value of a resourceFieldRef for `container`, in whole divisors, rounded up.
-Result<std::string> resourceValue(const Json& container, const std::string& resource, const std::string& divisor, const PodFacts& facts);
+Result<std::string> resourceValue(const Json& container, const std::string& resource, const std::string& divisor,
+                                  const PodFacts& facts);
 const Json& containerNamed(const Json& pod, const std::string& name);  // init or main; null when there is none
 std::string decodeBase64(const std::string& text);
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 // In order of definition, later ones win. Errors in the kubelet's words: `configmap "c" not found`,
 // `couldn't find key k in Secret ns/s`.
-Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs, const PodFacts& facts);
+Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs,
+                                       const PodFacts& facts);
 
 // $(NAME) by its value; unknown names stay as they are, $$ is a dollar sign.
 std::string expandVariables(const std::string& text, const Environment& env);

@@ -10,7 +10,8 @@ namespace {
 const PodFacts kFacts{"127.20.0.2", "127.0.0.1", "node-1", 2000, 8LL << 30};
 
 Json podWith(Json container) {
-  return {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"uid", "u1"}, {"labels", {{"app", "x"}}}}}, {"spec", {{"containers", Json::array({std::move(container)})}}}};
+  return {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"uid", "u1"}, {"labels", {{"app", "x"}}}}},
+          {"spec", {{"containers", Json::array({std::move(container)})}}}};
 }
 std::string value(const Environment& env, const std::string& name) {
   for (const auto& [n, v] : env)
@@ -20,18 +21,25 @@ std::string value(const Environment& env, const std::string& name) {
 Json env(const std::string& name, Json from) { return {{"name", name}, {"valueFrom", std::move(from)}}; }
 
 TEST(Environment, ExpandsReferencesToEarlierVariables) {
-  const Json c = {{"name", "c"}, {"env", Json::array({{{"name", "A"}, {"value", "1"}}, {{"name", "B"}, {"value", "$(A)$(A)-$(NOPE)-$$(A)"}}})}};
+  const Json c = {
+      {"name", "c"},
+      {"env", Json::array({{{"name", "A"}, {"value", "1"}}, {{"name", "B"}, {"value", "$(A)$(A)-$(NOPE)-$$(A)"}}})}};
   const auto r = resolveEnvironment(podWith(c), c, {}, kFacts);
   ASSERT_TRUE(r);
   EXPECT_EQ(value(*r, "B"), "11-$(NOPE)-$(A)");
 }
 
 TEST(Environment, TakesValuesFromSecretsConfigMapsAndThePodItself) {
-  const Json c = {{"name", "c"}, {"resources", {{"limits", {{"memory", "1Gi"}}}}},
+  const Json c = {
+      {"name", "c"},
+      {"resources", {{"limits", {{"memory", "1Gi"}}}}},
       {"envFrom", Json::array({{{"prefix", "P_"}, {"configMapRef", {{"name", "cm"}}}}})},
-      {"env", Json::array({env("S", {{"secretKeyRef", {{"name", "s"}, {"key", "k"}}}}), env("IP", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}),
-          env("APP", {{"fieldRef", {{"fieldPath", "metadata.labels['app']"}}}}), env("MEM", {{"resourceFieldRef", {{"resource", "limits.memory"}, {"divisor", "1Mi"}}}}),
-          env("CPU", {{"resourceFieldRef", {{"resource", "limits.cpu"}}}}), env("NONE", {{"secretKeyRef", {{"name", "x"}, {"key", "k"}, {"optional", true}}}})})}};
+      {"env", Json::array({env("S", {{"secretKeyRef", {{"name", "s"}, {"key", "k"}}}}),
+                           env("IP", {{"fieldRef", {{"fieldPath", "status.podIP"}}}}),
+                           env("APP", {{"fieldRef", {{"fieldPath", "metadata.labels['app']"}}}}),
+                           env("MEM", {{"resourceFieldRef", {{"resource", "limits.memory"}, {"divisor", "1Mi"}}}}),
+                           env("CPU", {{"resourceFieldRef", {{"resource", "limits.cpu"}}}}),
+                           env("NONE", {{"secretKeyRef", {{"name", "x"}, {"key", "k"}, {"optional", true}}}})})}};
   References refs;
   refs.configMaps["cm"] = {{"data", {{"a", "b"}}}};
   refs.secrets["s"] = {{"data", {{"k", "aGk="}}}};
@@ -58,8 +66,10 @@ TEST(Environment, NamesWhatIsMissing) {
 
 TEST(Environment, FindsEverythingAPodRefersTo) {
   Json pod = podWith({{"name", "c"}, {"envFrom", Json::array({{{"secretRef", {{"name", "s1"}}}}})}});
-  pod["spec"]["volumes"] = Json::array({{{"name", "a"}, {"secret", {{"secretName", "s2"}}}}, {{"name", "b"}, {"persistentVolumeClaim", {{"claimName", "pvc"}}}},
-      {{"name", "c"}, {"projected", {{"sources", Json::array({{{"configMap", {{"name", "cm"}}}}})}}}}});
+  pod["spec"]["volumes"] =
+      Json::array({{{"name", "a"}, {"secret", {{"secretName", "s2"}}}},
+                   {{"name", "b"}, {"persistentVolumeClaim", {{"claimName", "pvc"}}}},
+                   {{"name", "c"}, {"projected", {{"sources", Json::array({{{"configMap", {{"name", "cm"}}}}})}}}}});
   const ReferenceNames names = referencesOf(pod);
   EXPECT_EQ(names.secrets, (std::set<std::string>{"s1", "s2"}));
   EXPECT_EQ(names.configMaps, (std::set<std::string>{"cm"}));

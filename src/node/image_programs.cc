@@ -23,7 +23,8 @@ std::string trim(const std::string& text) {
 // Images that mean "a program of this machine": the command says which.
 bool isLocalImage(const std::string& image) {
   const std::string name = image.substr(0, image.find(':'));
-  return name == "local" || name == "host" || name == "scratch" || name.starts_with("local/") || name.starts_with("localhost/");
+  return name == "local" || name == "host" || name == "scratch" || name.starts_with("local/") ||
+         name.starts_with("localhost/");
 }
 
 }  // namespace
@@ -58,7 +59,10 @@ std::vector<std::string> splitWords(const std::string& text) {
   bool open = false;
   for (const char c : text) {
     if (quote != 0) {
-      if (c == quote) quote = 0; else word += c;
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
     } else if (c == '"' || c == '\'') {
       quote = c;
       open = true;
@@ -106,7 +110,8 @@ ImagePrograms ImagePrograms::fromConfigMap(const Json& configMap, std::vector<st
         if (!entry.pattern.empty() && !entry.argv.empty()) {
           images.entries_.push_back(std::move(entry));
         } else if (warnings != nullptr) {
-          warnings->push_back(fmt::format("ConfigMap {}/{} data.{} line {}: \"{}\" is not `PATTERN = PROGRAM [ARG…]`", kImagesNamespace, kImagesName, key, number, line));
+          warnings->push_back(fmt::format("ConfigMap {}/{} data.{} line {}: \"{}\" is not `PATTERN = PROGRAM [ARG…]`",
+                                          kImagesNamespace, kImagesName, key, number, line));
         }
       }
     }
@@ -122,7 +127,8 @@ std::optional<std::vector<std::string>> ImagePrograms::find(const std::string& i
   return std::nullopt;
 }
 
-Result<ContainerProgram> programFor(const Json& container, const ImagePrograms& images, const std::string& self, bool hasPodman) {
+Result<ContainerProgram> programFor(const Json& container, const ImagePrograms& images, const std::string& self,
+                                    bool hasPodman) {
   const std::string image = textAt(container, "image");
   const std::vector<std::string> command = texts(at(container, "command"));
   const std::vector<std::string> args = texts(at(container, "args"));
@@ -141,9 +147,12 @@ Result<ContainerProgram> programFor(const Json& container, const ImagePrograms& 
     program.podman = true;
     return program;
   } else if (isLocalImage(image)) {
-    return fail(Code::Invalid, fmt::format("container {}: image \"{}\" means a program of this machine: command must name it", textAt(container, "name"), image));
+    return fail(Code::Invalid,
+                fmt::format("container {}: image \"{}\" means a program of this machine: command must name it",
+                            textAt(container, "name"), image));
   } else {
-    return fail(Code::NotFound, fmt::format("image \"{}\" has no local program: add it to ConfigMap {}/{} or install podman", image, kImagesNamespace, kImagesName));
+    return fail(Code::NotFound, fmt::format("image \"{}\" has no local program: add it to ConfigMap {}/{} or install podman",
+                                            image, kImagesNamespace, kImagesName));
   }
   program.argv.insert(program.argv.end(), args.begin(), args.end());
   return program;

@@ -1,6 +1,6 @@
-// ImagePrograms: which program of this machine stands for a container image. Built-in defaults for the serving runtimes and the
-// storage initializer; ConfigMap `slipway-images` in namespace `kserve` adds to them and wins. Each of its data values holds
-// lines `PATTERN = PROGRAM [ARG…]`; `*` in a pattern matches anything, a program `slipway` is this binary itself.
+// ImagePrograms: which program of this machine stands for a container image. Built-in defaults for the serving runtimes and
+// the storage initializer; ConfigMap `slipway-images` in namespace `kserve` adds to them and wins. Each of its data values
+// holds lines `PATTERN = PROGRAM [ARG…]`; `*` in a pattern matches anything, a program `slipway` is this binary itself.
 //
 //   auto argv = ImagePrograms::fromConfigMap(cm).find("kserve/sklearnserver:v0.15");   // {"slipway", "model-server"}
 #pragma once
@@ -33,12 +33,13 @@ class ImagePrograms {
 
 struct ContainerProgram {
   std::vector<std::string> argv;
-  bool known = false;           // a program that takes mount paths from its arguments and environment
-  bool podman = false;          // argv is only what follows the image
+  bool known = false;   // a program that takes mount paths from its arguments and environment
+  bool podman = false;  // argv is only what follows the image
 };
 // What to run for this container. `self`: this binary; `env` expands $(VAR) in command and args; hasPodman: installed here.
 // Error NotFound: `image "x" has no local program: add it to ConfigMap kserve/slipway-images or install podman`.
-Result<ContainerProgram> programFor(const Json& container, const ImagePrograms& images, const std::string& self, bool hasPodman);
+Result<ContainerProgram> programFor(const Json& container, const ImagePrograms& images, const std::string& self,
+                                    bool hasPodman);
 
 // `*` matches any run of characters.
 bool globMatches(std::string_view pattern, std::string_view text);

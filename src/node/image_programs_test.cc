@@ -11,7 +11,8 @@ using Words = std::vector<std::string>;
 
 TEST(ImagePrograms, KnowsTheServingRuntimesByAnyRegistryAndTag) {
   const ImagePrograms images = ImagePrograms::defaults();
-  for (const char* image : {"kserve/sklearnserver:v0.15.0", "docker.io/kserve/sklearnserver", "kserve/sklearnserver@sha256:abc"})
+  for (const char* image :
+       {"kserve/sklearnserver:v0.15.0", "docker.io/kserve/sklearnserver", "kserve/sklearnserver@sha256:abc"})
     EXPECT_EQ(images.find(image), (Words{"slipway", "model-server"})) << image;
   EXPECT_EQ(images.find("kserve/storage-initializer:latest"), (Words{"slipway", "storage-init"}));
   EXPECT_FALSE(images.find("nginx:latest"));
@@ -51,7 +52,8 @@ TEST(ImagePrograms, PodmanGetsVolumesLimitsAndNoSecretValues) {
   const Launch p = podmanLaunch(l, c, {{"TOKEN", "secret"}});
   std::string all;
   for (const std::string& a : p.argv) all += a + "|";
-  for (const char* part : {"--volume|/src:/mnt/models:ro|", "--memory|1048576|", "--cpus|1.500|", "--env|TOKEN|", "--entrypoint|[\"sh\"]|nginx|-c|"})
+  for (const char* part : {"--volume|/src:/mnt/models:ro|", "--memory|1048576|", "--cpus|1.500|", "--env|TOKEN|",
+                           "--entrypoint|[\"sh\"]|nginx|-c|"})
     EXPECT_NE(all.find(part), std::string::npos) << all;
   EXPECT_EQ(all.find("TOKEN=secret"), std::string::npos);
   EXPECT_TRUE(p.mounts.empty());

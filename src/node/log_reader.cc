@@ -60,7 +60,8 @@ std::pair<std::size_t, std::uint64_t> tailStart(const std::vector<std::string>& 
       const ssize_t n = ::pread(fd, block.data(), static_cast<std::size_t>(end - start), start);
       for (ssize_t i = n - 1; i >= 0; --i) {
         if (block[static_cast<std::size_t>(i)] != '\n' || start + i + 1 == size) continue;
-        // The line after this newline is a whole one unless it continues a P piece; pieces count as lines, as in the kubelet.
+        // The line after this newline is a whole one unless it continues a P piece; pieces count as lines, as in the
+        // kubelet.
         if (++seen == lines) {
           ::close(fd);
           return {p, static_cast<std::uint64_t>(start + i + 1)};
@@ -77,7 +78,11 @@ std::pair<std::size_t, std::uint64_t> tailStart(const std::vector<std::string>& 
 class LogBody final : public net::BodyReader {
  public:
   LogBody(Executor executor, std::string path, kube::LogOptions options, WallTime now, std::function<bool()> running)
-      : executor_(executor), path_(std::move(path)), options_(std::move(options)), running_(std::move(running)), parts_(partsOf(path_)) {
+      : executor_(executor),
+        path_(std::move(path)),
+        options_(std::move(options)),
+        running_(std::move(running)),
+        parts_(partsOf(path_)) {
     if (options_.tailLines) std::tie(part_, offset_) = tailStart(parts_, *options_.tailLines);
     if (options_.sinceSeconds) since_ = now - std::chrono::seconds(*options_.sinceSeconds);
     if (!options_.sinceTime.empty()) {
@@ -132,8 +137,9 @@ class LogBody final : public net::BodyReader {
     char buffer[4096];
     boost::system::error_code readError;
     boost::system::error_code timerError;
-    auto got = co_await (inotify_->async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, readError)) ||
-                         timer.async_wait(asio::redirect_error(asio::use_awaitable, timerError)));
+    auto got =
+        co_await (inotify_->async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, readError)) ||
+                  timer.async_wait(asio::redirect_error(asio::use_awaitable, timerError)));
     (void)got;
   }
 
@@ -243,7 +249,8 @@ std::string lastLogText(const std::string& path, std::size_t maxBytes, std::size
     std::size_t from = 0;
     for (std::size_t newline = raw.find('\n'); newline != std::string::npos; newline = raw.find('\n', from)) {
       CriLine line;
-      if (parseCriLine(std::string_view(raw).substr(from, newline - from), &line)) text.append(line.text).append(line.complete ? "\n" : "");
+      if (parseCriLine(std::string_view(raw).substr(from, newline - from), &line))
+        text.append(line.text).append(line.complete ? "\n" : "");
       from = newline + 1;
     }
   }
@@ -251,7 +258,8 @@ std::string lastLogText(const std::string& path, std::size_t maxBytes, std::size
   return text;
 }
 
-net::Body openLog(Executor executor, const std::string& path, const kube::LogOptions& options, WallTime now, std::function<bool()> stillRunning) {
+net::Body openLog(Executor executor, const std::string& path, const kube::LogOptions& options, WallTime now,
+                  std::function<bool()> stillRunning) {
   return net::Body(std::make_unique<LogBody>(executor, path, options, now, std::move(stillRunning)));
 }
 

@@ -24,7 +24,8 @@ class LogReaderTest : public ::testing::Test {
     }
   }
   void lines(CriLog& log, int from, int to) {
-    for (int i = from; i < to; ++i) log.append(CriLog::Stream::Stdout, fmt::format("line {}\n", i), kNow + std::chrono::seconds(i));
+    for (int i = from; i < to; ++i)
+      log.append(CriLog::Stream::Stdout, fmt::format("line {}\n", i), kNow + std::chrono::seconds(i));
   }
   std::string path() const { return dir_ / "0.log"; }
   kube::Loop loop_;

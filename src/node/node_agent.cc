@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "node/log_reader.h"
-#include "node/podman.h"
 #include "node/pod_status.h"
+#include "node/podman.h"
 #include "node/shim/launch_file.h"
 
 namespace slipway::node {
@@ -20,7 +20,10 @@ std::string hostName() {
   char buffer[256] = "";
   ::gethostname(buffer, sizeof buffer - 1);
   std::string name = buffer;
-  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' ? static_cast<char>(std::tolower(static_cast<unsigned char>(c))) : '-';
+  for (char& c : name)
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-'
+            ? static_cast<char>(std::tolower(static_cast<unsigned char>(c)))
+            : '-';
   return name.empty() || name == "(none)" ? "localhost" : name;
 }
 
@@ -54,11 +57,13 @@ std::string exists(const Json& pod, const std::string& container) {
 
 }  // namespace
 
-NodeAgent::NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, TaskScope& scope, Runtime& runtime, NodeOptions options)
+NodeAgent::NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, TaskScope& scope, Runtime& runtime,
+                     NodeOptions options)
     : addresses_(fs::absolute(options.dataDir).lexically_normal().string()) {
   fillDefaults(options);
   events_ = std::make_unique<kube::EventRecorder>(client, clock, scope, "kubelet");
-  node_ = std::make_shared<NodeContext>(NodeContext{client, cache, clock, runtime, scope, *events_, addresses_, std::move(options)});
+  node_ = std::make_shared<NodeContext>(
+      NodeContext{client, cache, clock, runtime, scope, *events_, addresses_, std::move(options)});
   node_->hasPodman = podmanInstalled();
 }
 
@@ -68,26 +73,48 @@ Json NodeAgent::nodeObject() const {
   const NodeOptions& o = node_->options;
   struct utsname system{};
   ::uname(&system);
-  const Json resources = {{"cpu", o.cpuMillis % 1000 == 0 ? std::to_string(o.cpuMillis / 1000) : fmt::format("{}m", o.cpuMillis)},
-      {"memory", fmt::format("{}Ki", o.memoryBytes / 1024)}, {"pods", std::to_string(o.maxPods)}};
-  const std::string arch = std::string(system.machine) == "x86_64" ? "amd64" : std::string(system.machine) == "aarch64" ? "arm64" : system.machine;
+  const Json resources = {
+      {"cpu", o.cpuMillis % 1000 == 0 ? std::to_string(o.cpuMillis / 1000) : fmt::format("{}m", o.cpuMillis)},
+      {"memory", fmt::format("{}Ki", o.memoryBytes / 1024)},
+      {"pods", std::to_string(o.maxPods)}};
+  const std::string arch = std::string(system.machine) == "x86_64"    ? "amd64"
+                           : std::string(system.machine) == "aarch64" ? "arm64"
+                                                                      : system.machine;
   const std::string now = formatRfc3339(node_->clock.wall());
   auto condition = [&now](const char* type, const char* status, const char* reason, const char* message) {
-    return Json{{"type", type}, {"status", status}, {"reason", reason}, {"message", message}, {"lastHeartbeatTime", now}, {"lastTransitionTime", now}};
+    return Json{{"type", type},       {"status", status},         {"reason", reason},
+                {"message", message}, {"lastHeartbeatTime", now}, {"lastTransitionTime", now}};
   };
-  return {{"apiVersion", "v1"}, {"kind", "Node"},
-      {"metadata", {{"name", o.nodeName}, {"labels", {{"kubernetes.io/hostname", o.nodeName}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch}}}}},
+  return {
+      {"apiVersion", "v1"},
+      {"kind", "Node"},
+      {"metadata",
+       {{"name", o.nodeName},
+        {"labels", {{"kubernetes.io/hostname", o.nodeName}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch}}}}},
       {"spec", Json::object()},
-      {"status", {{"capacity", resources}, {"allocatable", resources},
-          {"addresses", Json::array({{{"type", "InternalIP"}, {"address", o.hostIp}}, {{"type", "Hostname"}, {"address", o.nodeName}}})},
-          {"conditions", Json::array({condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+      {"status",
+       {{"capacity", resources},
+        {"allocatable", resources},
+        {"addresses",
+         Json::array({{{"type", "InternalIP"}, {"address", o.hostIp}}, {{"type", "Hostname"}, {"address", o.nodeName}}})},
+        {"conditions",
+         Json::array(
+             {condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
               condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
               condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
               condition("Ready", "True", "KubeletReady", "the node runs pods as processes")})},
-          {"nodeInfo", {{"architecture", arch}, {"bootID", bootId()}, {"containerRuntimeVersion", "slipway://0.1.0"}, {"kernelVersion", system.release},
-              {"kubeProxyVersion", ""}, {"kubeletVersion", "v1.34.0-slipway"}, {"machineID", firstLine("/etc/machine-id")}, {"operatingSystem", "linux"},
-              {"osImage", osImage()}, {"systemUUID", firstLine("/etc/machine-id")}}},
-          {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", 0}}}}}}}};
+        {"nodeInfo",
+         {{"architecture", arch},
+          {"bootID", bootId()},
+          {"containerRuntimeVersion", "slipway://0.1.0"},
+          {"kernelVersion", system.release},
+          {"kubeProxyVersion", ""},
+          {"kubeletVersion", "v1.34.0-slipway"},
+          {"machineID", firstLine("/etc/machine-id")},
+          {"operatingSystem", "linux"},
+          {"osImage", osImage()},
+          {"systemUUID", firstLine("/etc/machine-id")}}},
+        {"daemonEndpoints", {{"kubeletEndpoint", {{"Port", 0}}}}}}}};
 }
 
 Task<Status> NodeAgent::registerNode() {
@@ -101,7 +128,8 @@ Task<Status> NodeAgent::registerNode() {
     SLIP_CO_CHECK(patched);
   }
   const Json status = {{"status", node["status"]}};
-  auto updated = co_await node_->client.patch(kinds::kNode, key, kube::PatchType::Merge, status, {.fieldManager = "kubelet", .subresource = "status"});
+  auto updated = co_await node_->client.patch(kinds::kNode, key, kube::PatchType::Merge, status,
+                                              {.fieldManager = "kubelet", .subresource = "status"});
   if (!updated) co_return failIn("cannot register node " + key.name, updated.error());
   co_return Status{};
 }
@@ -115,8 +143,10 @@ Task<void> NodeAgent::heartbeat(std::shared_ptr<NodeAgent> self) {
     auto patched = co_await n.client.patch(kinds::kLease, key, kube::PatchType::Merge, renew);
     if (!patched && patched.error().code == Code::NotFound) {
       const std::int64_t seconds = 2 * std::chrono::duration_cast<std::chrono::seconds>(n.options.heartbeat).count();
-      const Json lease = {{"apiVersion", "coordination.k8s.io/v1"}, {"kind", "Lease"}, {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
-          {"spec", {{"holderIdentity", key.name}, {"leaseDurationSeconds", seconds}, {"renewTime", now}}}};
+      const Json lease = {{"apiVersion", "coordination.k8s.io/v1"},
+                          {"kind", "Lease"},
+                          {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
+                          {"spec", {{"holderIdentity", key.name}, {"leaseDurationSeconds", seconds}, {"renewTime", now}}}};
       auto made = co_await n.client.create(kinds::kLease, lease);
       (void)made;  // no such namespace: nobody here needs the lease
     }
@@ -128,7 +158,8 @@ Task<Status> NodeAgent::start() {
   std::error_code ec;
   for (const char* name : {"/pods", "/logs"}) {
     fs::create_directories(node_->options.dataDir + name, ec);
-    if (ec) co_return fail(Code::Internal, fmt::format("cannot create {}{}: {}", node_->options.dataDir, name, ec.message()));
+    if (ec)
+      co_return fail(Code::Internal, fmt::format("cannot create {}{}: {}", node_->options.dataDir, name, ec.message()));
   }
   Status registered = co_await registerNode();
   SLIP_CO_CHECK(registered);
@@ -253,11 +284,13 @@ Task<Result<net::Body>> NodeAgent::logs(Json pod, kube::LogOptions options) {
     for (const char* list : {"containers", "initContainers"})
       for (const Json& c : at(pod, "spec", list)) all += (all.empty() ? "" : " ") + textAt(c, "name");
     if (at(pod, "spec", "containers").size() != 1)
-      co_return fail(Code::BadRequest, fmt::format("a container name must be specified for pod {}, choose one of: [{}]", name, all));
+      co_return fail(Code::BadRequest,
+                     fmt::format("a container name must be specified for pod {}, choose one of: [{}]", name, all));
     options.container = textAt(pod["spec"]["containers"][0], "name");
   }
   const std::string container = exists(pod, options.container);
-  if (container.empty()) co_return fail(Code::BadRequest, fmt::format("container {} is not valid for pod {}", options.container, name));
+  if (container.empty())
+    co_return fail(Code::BadRequest, fmt::format("container {} is not valid for pod {}", options.container, name));
   const PodPaths paths = pathsOf(node_->options, pod);
   const auto found = worker(textAt(at(pod, "metadata"), "uid"));
   int instance = -1;
@@ -269,16 +302,22 @@ Task<Result<net::Body>> NodeAgent::logs(Json pod, kube::LogOptions options) {
       for (std::size_t i = 0; i < plans.size(); ++i) {
         if (plans[i].name != container) continue;
         instance = states[i].instance;
-        if (!states[i].waitReason.empty()) waiting = states[i].waitReason;
-        else if (!init && !initDone(found->plan(), found->state())) waiting = "PodInitializing";
+        if (!states[i].waitReason.empty())
+          waiting = states[i].waitReason;
+        else if (!init && !initDone(found->plan(), found->state()))
+          waiting = "PodInitializing";
       }
     }
   }
   if (options.previous) {
-    if (instance < 1) co_return fail(Code::BadRequest, fmt::format("previous terminated container \"{}\" in pod \"{}\" not found", container, name));
+    if (instance < 1)
+      co_return fail(Code::BadRequest,
+                     fmt::format("previous terminated container \"{}\" in pod \"{}\" not found", container, name));
     --instance;
   }
-  if (instance < 0) co_return fail(Code::BadRequest, fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container, name, waiting));
+  if (instance < 0)
+    co_return fail(Code::BadRequest,
+                   fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container, name, waiting));
   options.follow = options.follow && !options.previous;
   std::weak_ptr<PodWorker> weak = found;
   auto stillRunning = [weak, container, instance] {
@@ -288,11 +327,13 @@ Task<Result<net::Body>> NodeAgent::logs(Json pod, kube::LogOptions options) {
       const auto& plans = init ? w->plan().init : w->plan().main;
       const auto& states = init ? w->state().init : w->state().main;
       for (std::size_t i = 0; i < plans.size(); ++i)
-        if (plans[i].name == container) return states[i].instance == instance && states[i].phase == ContainerState::Phase::Running;
+        if (plans[i].name == container)
+          return states[i].instance == instance && states[i].phase == ContainerState::Phase::Running;
     }
     return false;
   };
-  co_return openLog(node_->scope.executor(), paths.logFile(container, instance), options, node_->clock.wall(), std::move(stillRunning));
+  co_return openLog(node_->scope.executor(), paths.logFile(container, instance), options, node_->clock.wall(),
+                    std::move(stillRunning));
 }
 
 }  // namespace slipway::node

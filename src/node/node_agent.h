@@ -1,5 +1,5 @@
-// NodeAgent: this machine as a Kubernetes node. Registers a Node, watches the pods bound to it, runs each with a PodWorker, and
-// answers for their logs (kube::PodStreams). Everything on the control loop.
+// NodeAgent: this machine as a Kubernetes node. Registers a Node, watches the pods bound to it, runs each with a PodWorker,
+// and answers for their logs (kube::PodStreams). Everything on the control loop.
 //
 //   auto node = std::make_shared<NodeAgent>(client, cache, clock, scope, runtime, options);
 //   co_await node->start();            // registered, and what ran before is adopted
@@ -29,7 +29,7 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   Task<Result<net::Body>> logs(Json pod, kube::LogOptions options) override;
 
   const std::string& nodeName() const { return node_->options.nodeName; }
-  std::shared_ptr<PodWorker> worker(const std::string& podUid) const;   // null when it has none
+  std::shared_ptr<PodWorker> worker(const std::string& podUid) const;  // null when it has none
   std::size_t podCount() const { return workers_.size(); }
 
  private:
@@ -44,7 +44,7 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   std::shared_ptr<NodeContext> node_;
   std::unique_ptr<kube::EventRecorder> events_;
   AddressBook addresses_;
-  std::map<std::string, std::shared_ptr<PodWorker>> workers_;   // by pod uid
+  std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by pod uid
   bool stopping_ = false;
 };
 

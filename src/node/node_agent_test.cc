@@ -28,7 +28,10 @@ Json shellContainer(const std::string& name, const std::string& script) {
 // One platform's node half: everything that dies with the process when it is killed.
 struct Platform {
   explicit Platform(Loop& loop, kube::FakeClient& api, SystemClock& clock, const std::string& dataDir)
-      : loop(loop), scope(loop.executor(), "test"), cache(api, clock, scope), runtime(loop.executor(), {testing::selfPath(), "node-exec"}) {
+      : loop(loop),
+        scope(loop.executor(), "test"),
+        cache(api, clock, scope),
+        runtime(loop.executor(), {testing::selfPath(), "node-exec"}) {
     NodeOptions options;
     options.nodeName = "node-1";
     options.dataDir = dataDir;
@@ -63,7 +66,10 @@ class NodeAgentTest : public ::testing::Test {
 
   void create(const std::string& name, Json spec) {
     spec["nodeName"] = "node-1";
-    api_.put({{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", name}, {"namespace", "ns"}, {"labels", {{"app", "x"}}}}}, {"spec", std::move(spec)}});
+    api_.put({{"apiVersion", "v1"},
+              {"kind", "Pod"},
+              {"metadata", {{"name", name}, {"namespace", "ns"}, {"labels", {{"app", "x"}}}}},
+              {"spec", std::move(spec)}});
   }
   Json pod(const std::string& name) const { return api_.peek(kinds::kPod, {"ns", name}); }
   Json containerStatus(const std::string& name, std::size_t i = 0, const char* list = "containerStatuses") const {
@@ -116,7 +122,8 @@ TEST_F(NodeAgentTest, RegistersTheNodeWithCapacityAndReady) {
 TEST_F(NodeAgentTest, RunsInitContainersInOrderThenTheContainerAndReportsReady) {
   Json spec;
   spec["volumes"] = Json::array({{{"name", "work"}, {"emptyDir", Json::object()}}});
-  spec["initContainers"] = Json::array({shellContainer("one", "echo 1 >> /mnt/work/order"), shellContainer("two", "echo 2 >> /mnt/work/order")});
+  spec["initContainers"] =
+      Json::array({shellContainer("one", "echo 1 >> /mnt/work/order"), shellContainer("two", "echo 2 >> /mnt/work/order")});
   spec["containers"] = Json::array({shellContainer("main", "cat /mnt/work/order; echo hello; exec sleep 300")});
   for (const char* list : {"initContainers", "containers"})
     for (Json& c : spec[list]) c["volumeMounts"] = Json::array({{{"name", "work"}, {"mountPath", "/mnt/work"}}});
@@ -141,7 +148,8 @@ TEST_F(NodeAgentTest, DeletionStopsTheProcessesAndRemovesThePodAndItsFiles) {
 }
 
 TEST_F(NodeAgentTest, WhatIgnoresSigtermIsKilledAfterTheGracePeriod) {
-  create("p", {{"terminationGracePeriodSeconds", 1}, {"containers", {shellContainer("main", "trap '' TERM; echo up; while true; do sleep 0.02; done")}}});
+  create("p", {{"terminationGracePeriodSeconds", 1},
+               {"containers", {shellContainer("main", "trap '' TERM; echo up; while true; do sleep 0.02; done")}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "up\n"; }));
   const auto before = std::chrono::steady_clock::now();
   remove("p");
@@ -151,7 +159,9 @@ TEST_F(NodeAgentTest, WhatIgnoresSigtermIsKilledAfterTheGracePeriod) {
 
 TEST_F(NodeAgentTest, ACrashingContainerBacksOffAndKeepsItsPreviousLog) {
   create("p", {{"containers", {shellContainer("main", "echo run $$; exit 3")}}});
-  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "reason") == "CrashLoopBackOff"; })) << pod("p").dump(1);
+  ASSERT_TRUE(loop_.until([&] {
+    return textAt(at(containerStatus("p"), "state", "waiting"), "reason") == "CrashLoopBackOff";
+  })) << pod("p").dump(1);
   const Json status = containerStatus("p");
   EXPECT_EQ(intAt(at(status, "lastState", "terminated"), "exitCode"), 3);
   EXPECT_EQ(textAt(at(status, "lastState", "terminated"), "reason"), "Error");
@@ -173,15 +183,19 @@ TEST_F(NodeAgentTest, AFailedInitContainerTellsItsLastLogLines) {
   init["terminationMessagePolicy"] = "FallbackToLogsOnError";
   create("p", {{"initContainers", {init}}, {"containers", {shellContainer("main", "sleep 300")}}});
   ASSERT_TRUE(loop_.until([&] { return intAt(containerStatus("p", 0, "initContainerStatuses"), "restartCount") >= 1; }));
-  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p", 0, "initContainerStatuses"), "lastState", "terminated"), "message") ==
-                                       "Failed to fetch model. No model found in s3://x.\n"; })) << pod("p").dump(1);
+  ASSERT_TRUE(loop_.until([&] {
+    return textAt(at(containerStatus("p", 0, "initContainerStatuses"), "lastState", "terminated"), "message") ==
+           "Failed to fetch model. No model found in s3://x.\n";
+  })) << pod("p").dump(1);
   EXPECT_EQ(phase("p"), "Pending");
   EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "reason"), "PodInitializing");
 }
 
 TEST_F(NodeAgentTest, OverItsMemoryLimitAContainerIsOOMKilledWith137) {
-  Json hog = {{"name", "main"}, {"image", "local"}, {"command", {testing::selfPath(), "test-program", "hog", "200"}},
-      {"resources", {{"limits", {{"memory", "100Mi"}}}}}};
+  Json hog = {{"name", "main"},
+              {"image", "local"},
+              {"command", {testing::selfPath(), "test-program", "hog", "200"}},
+              {"resources", {{"limits", {{"memory", "100Mi"}}}}}};
   create("p", {{"restartPolicy", "Never"}, {"containers", {hog}}});
   ASSERT_TRUE(loop_.until([&] { return phase("p") == "Failed"; })) << pod("p").dump(1);
   EXPECT_EQ(intAt(at(containerStatus("p"), "state", "terminated"), "exitCode"), 137);
@@ -190,11 +204,15 @@ TEST_F(NodeAgentTest, OverItsMemoryLimitAContainerIsOOMKilledWith137) {
 
 TEST_F(NodeAgentTest, AnUnknownImageSaysExactlyWhatIsMissing) {
   create("p", {{"containers", {{{"name", "main"}, {"image", "nvcr.io/nvidia/tritonserver:23.05-py3"}}}}});
-  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "reason").find("Pull") != std::string::npos; }));
+  ASSERT_TRUE(loop_.until(
+      [&] { return textAt(at(containerStatus("p"), "state", "waiting"), "reason").find("Pull") != std::string::npos; }));
   EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "message"),
-            "image \"nvcr.io/nvidia/tritonserver:23.05-py3\" has no local program: add it to ConfigMap kserve/slipway-images or install podman");
-  api_.put({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "slipway-images"}, {"namespace", "kserve"}}},
-      {"data", {{"images", "*tritonserver:* = /bin/sh -c 'sleep 300'\n"}}}});
+            "image \"nvcr.io/nvidia/tritonserver:23.05-py3\" has no local program: add it to ConfigMap "
+            "kserve/slipway-images or install podman");
+  api_.put({{"apiVersion", "v1"},
+            {"kind", "ConfigMap"},
+            {"metadata", {{"name", "slipway-images"}, {"namespace", "kserve"}}},
+            {"data", {{"images", "*tritonserver:* = /bin/sh -c 'sleep 300'\n"}}}});
   EXPECT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
 }
 
@@ -203,20 +221,31 @@ TEST_F(NodeAgentTest, MissingConfigurationIsNamedAndPickedUpWhenItComes) {
   main["env"] = {{{"name", "COLOUR"}, {"valueFrom", {{"secretKeyRef", {{"name", "s"}, {"key", "colour"}}}}}}};
   main["volumeMounts"] = {{{"name", "conf"}, {"mountPath", "/etc/conf"}}};
   create("p", {{"volumes", {{{"name", "conf"}, {"configMap", {{"name", "c"}}}}}}, {"containers", {main}}});
-  ASSERT_TRUE(loop_.until([&] { return hasEvent("FailedMount", "MountVolume.SetUp failed for volume \"conf\" : configmap \"c\" not found"); }));
-  api_.put({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "c"}, {"namespace", "ns"}}}, {"data", {{"key", "value\n"}}}});
-  ASSERT_TRUE(loop_.until([&] { return textAt(at(containerStatus("p"), "state", "waiting"), "message") == "secret \"s\" not found"; }));
+  ASSERT_TRUE(loop_.until(
+      [&] { return hasEvent("FailedMount", "MountVolume.SetUp failed for volume \"conf\" : configmap \"c\" not found"); }));
+  api_.put({{"apiVersion", "v1"},
+            {"kind", "ConfigMap"},
+            {"metadata", {{"name", "c"}, {"namespace", "ns"}}},
+            {"data", {{"key", "value\n"}}}});
+  ASSERT_TRUE(loop_.until(
+      [&] { return textAt(at(containerStatus("p"), "state", "waiting"), "message") == "secret \"s\" not found"; }));
   EXPECT_EQ(textAt(at(containerStatus("p"), "state", "waiting"), "reason"), "CreateContainerConfigError");
-  api_.put({{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", "s"}, {"namespace", "ns"}}}, {"data", {{"colour", "Ymx1ZQ=="}}}});
+  api_.put({{"apiVersion", "v1"},
+            {"kind", "Secret"},
+            {"metadata", {{"name", "s"}, {"namespace", "ns"}}},
+            {"data", {{"colour", "Ymx1ZQ=="}}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "colour blue\nvalue\n"; })) << log("p");
 }
 
 TEST_F(NodeAgentTest, ProbesDecideReadinessAndRestart) {
   Json main = shellContainer("main", "echo start; sleep 300");
   main["readinessProbe"] = {{"exec", {{"command", {"test", "-e", "/mnt/v/ready"}}}}};
-  main["livenessProbe"] = {{"exec", {{"command", {"test", "!", "-e", "/mnt/v/sick"}}}}, {"periodSeconds", 1}, {"failureThreshold", 1}};
+  main["livenessProbe"] = {
+      {"exec", {{"command", {"test", "!", "-e", "/mnt/v/sick"}}}}, {"periodSeconds", 1}, {"failureThreshold", 1}};
   main["volumeMounts"] = {{{"name", "v"}, {"mountPath", "/mnt/v"}}};
-  create("p", {{"terminationGracePeriodSeconds", 1}, {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}}, {"containers", {main}}});
+  create("p", {{"terminationGracePeriodSeconds", 1},
+               {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}},
+               {"containers", {main}}});
   ASSERT_TRUE(loop_.until([&] { return phase("p") == "Running"; }));
   EXPECT_FALSE(ready("p"));
   const std::string volume = dir_ / ("pods/" + textAt(at(pod("p"), "metadata"), "uid") + "/volumes/v/");
@@ -230,25 +259,33 @@ TEST_F(NodeAgentTest, ProbesDecideReadinessAndRestart) {
 TEST_F(NodeAgentTest, TcpAndHttpProbesAskThePodsOwnAddress) {
   for (const bool http : {false, true}) {
     const std::string name = http ? "http" : "tcp";
-    Json main = {{"name", "main"}, {"image", "local"}, {"command", {testing::selfPath(), "test-program", "http", "18080", "/mnt/v/ready"}},
-        {"ports", Json::array({{{"name", "web"}, {"containerPort", 18080}}})}, {"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/mnt/v"}}})}};
-    main["readinessProbe"] = http ? Json{{"httpGet", {{"path", "/ready"}, {"port", "web"}}}, {"periodSeconds", 1}} : Json{{"tcpSocket", {{"port", 18080}}}};
-    create(name, {{"volumes", Json::array({{{"name", "v"}, {"emptyDir", Json::object()}}})}, {"containers", Json::array({main})}});
+    Json main = {{"name", "main"},
+                 {"image", "local"},
+                 {"command", {testing::selfPath(), "test-program", "http", "18080", "/mnt/v/ready"}},
+                 {"ports", Json::array({{{"name", "web"}, {"containerPort", 18080}}})},
+                 {"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/mnt/v"}}})}};
+    main["readinessProbe"] = http ? Json{{"httpGet", {{"path", "/ready"}, {"port", "web"}}}, {"periodSeconds", 1}}
+                                  : Json{{"tcpSocket", {{"port", 18080}}}};
+    create(name,
+           {{"volumes", Json::array({{{"name", "v"}, {"emptyDir", Json::object()}}})}, {"containers", Json::array({main})}});
   }
   ASSERT_TRUE(loop_.until([&] { return ready("tcp"); })) << pod("tcp").dump(1);
   ASSERT_TRUE(loop_.until([&] { return phase("http") == "Running"; }));
   EXPECT_FALSE(ready("http"));
-  EXPECT_NE(textAt(at(pod("tcp"), "status"), "podIP"), textAt(at(pod("http"), "status"), "podIP")) << "the same port on two addresses";
+  EXPECT_NE(textAt(at(pod("tcp"), "status"), "podIP"), textAt(at(pod("http"), "status"), "podIP"))
+      << "the same port on two addresses";
   std::ofstream(dir_ / ("pods/" + textAt(at(pod("http"), "metadata"), "uid") + "/volumes/v/ready")) << "";
   EXPECT_TRUE(loop_.until([&] { return ready("http"); })) << pod("http").dump(1);
 }
 
 TEST_F(NodeAgentTest, LifecycleHooksRunInsideTheContainer) {
   Json main = shellContainer("main", "trap 'exit 0' TERM; while true; do sleep 0.02; done");
-  main["lifecycle"] = {{"postStart", {{"exec", {{"command", {"/bin/sh", "-c", "echo started > /claim/post"}}}}}}, {"preStop", {{"exec", {{"command", {"/bin/sh", "-c", "echo stopping > /claim/pre"}}}}}}};
+  main["lifecycle"] = {{"postStart", {{"exec", {{"command", {"/bin/sh", "-c", "echo started > /claim/post"}}}}}},
+                       {"preStop", {{"exec", {{"command", {"/bin/sh", "-c", "echo stopping > /claim/pre"}}}}}}};
   main["volumeMounts"] = Json::array({{{"name", "v"}, {"mountPath", "/claim"}}});
   std::filesystem::create_directories(dir_ / "host");
-  create("p", {{"volumes", Json::array({{{"name", "v"}, {"hostPath", {{"path", dir_ / "host"}}}}})}, {"containers", Json::array({main})}});
+  create("p", {{"volumes", Json::array({{{"name", "v"}, {"hostPath", {{"path", dir_ / "host"}}}}})},
+               {"containers", Json::array({main})}});
   ASSERT_TRUE(loop_.until([&] { return std::filesystem::exists(dir_ / "host/post"); }));
   remove("p");
   ASSERT_TRUE(loop_.until([&] { return pod("p").is_null(); }));
@@ -256,12 +293,13 @@ TEST_F(NodeAgentTest, LifecycleHooksRunInsideTheContainer) {
 }
 
 TEST_F(NodeAgentTest, FollowGivesLinesAsTheyComeAndEndsWithTheContainer) {
-  create("p", {{"restartPolicy", "Never"}, {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}},
-      {"containers", {[] {
-        Json c = shellContainer("main", "echo first; while [ ! -e /mnt/v/go ]; do sleep 0.02; done; echo second");
-        c["volumeMounts"] = {{{"name", "v"}, {"mountPath", "/mnt/v"}}};
-        return c;
-      }()}}});
+  create("p", {{"restartPolicy", "Never"},
+               {"volumes", {{{"name", "v"}, {"emptyDir", Json::object()}}}},
+               {"containers", {[] {
+                  Json c = shellContainer("main", "echo first; while [ ! -e /mnt/v/go ]; do sleep 0.02; done; echo second");
+                  c["volumeMounts"] = {{{"name", "v"}, {"mountPath", "/mnt/v"}}};
+                  return c;
+                }()}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
   auto body = loop_.run(platform_->agent->logs(pod("p"), {.follow = true}));
   ASSERT_TRUE(body);
@@ -272,7 +310,8 @@ TEST_F(NodeAgentTest, FollowGivesLinesAsTheyComeAndEndsWithTheContainer) {
 }
 
 TEST_F(NodeAgentTest, AfterACrashOfThePlatformItsContainersGoOnAndAreAdopted) {
-  create("p", {{"containers", {shellContainer("main", "echo up; trap 'echo bye; exit 0' TERM; while true; do sleep 0.02; done")}}});
+  create("p", {{"containers",
+                {shellContainer("main", "echo up; trap 'echo bye; exit 0' TERM; while true; do sleep 0.02; done")}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "up\n"; }));
   const std::string id = textAt(containerStatus("p"), "containerID");
   platform_.reset();  // no stop(): as after kill -9 the shims hear nothing
@@ -293,7 +332,8 @@ TEST_F(NodeAgentTest, WhatEndedWhileThePlatformWasDownIsRestarted) {
   for (int pid : children) ::kill(pid, SIGKILL);
   while (::waitpid(-1, nullptr, WNOHANG) >= 0 && !descendants(::getpid()).empty()) ::usleep(1000);
   start();
-  ASSERT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1; })) << pod("p").dump(1);
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1; }))
+      << pod("p").dump(1);
   EXPECT_EQ(intAt(at(containerStatus("p"), "lastState", "terminated"), "exitCode"), 137);
 }
 
@@ -322,7 +362,8 @@ TEST_F(NodeAgentTest, LogErrorsUseKubernetesWords) {
   create("p", {{"containers", {shellContainer("a", "sleep 300"), shellContainer("b", "sleep 300")}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
   EXPECT_EQ(log("p"), "error: a container name must be specified for pod p, choose one of: [a b]");
-  EXPECT_EQ(log("p", {.container = "a", .previous = true}), "error: previous terminated container \"a\" in pod \"p\" not found");
+  EXPECT_EQ(log("p", {.container = "a", .previous = true}),
+            "error: previous terminated container \"a\" in pod \"p\" not found");
   EXPECT_EQ(log("p", {.container = "c"}), "error: container c is not valid for pod p");
 }
 

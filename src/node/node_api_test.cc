@@ -21,7 +21,11 @@ using namespace std::chrono_literals;
 
 class NodeApiTest : public ::testing::Test {
  protected:
-  NodeApiTest() : api_(io_), scope_(io_.get_executor(), "test"), cache_(api_.client(), clock_, scope_), runtime_(io_.get_executor(), {testing::selfPath(), "node-exec"}) {
+  NodeApiTest()
+      : api_(io_),
+        scope_(io_.get_executor(), "test"),
+        cache_(api_.client(), clock_, scope_),
+        runtime_(io_.get_executor(), {testing::selfPath(), "node-exec"}) {
     NodeOptions options;
     options.nodeName = "node-1";
     options.dataDir = dir_.path();
@@ -45,7 +49,10 @@ class NodeApiTest : public ::testing::Test {
   }
   void create(const std::string& name, Json spec) {
     spec["nodeName"] = "node-1";
-    const Json pod = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", name}, {"namespace", "default"}}}, {"spec", std::move(spec)}};
+    const Json pod = {{"apiVersion", "v1"},
+                      {"kind", "Pod"},
+                      {"metadata", {{"name", name}, {"namespace", "default"}}},
+                      {"spec", std::move(spec)}};
     auto made = api_.await(api_.client().create(kinds::kPod, pod));
     ASSERT_TRUE(made) << made.error().message;
   }
@@ -120,10 +127,11 @@ TEST_F(NodeApiTest, EventsTellTheStoryOfAPod) {
   auto seen = [&](const std::string& reason) {
     auto list = api_.await(api_.client().list(kinds::kEvent, {.ns = "default"}));
     return list && std::any_of(list->items.begin(), list->items.end(), [&](const Json& e) {
-      return textAt(e, "reason") == reason && textAt(at(e, "involvedObject"), "name") == "p";
-    });
+             return textAt(e, "reason") == reason && textAt(at(e, "involvedObject"), "name") == "p";
+           });
   };
-  for (const char* reason : {"Pulled", "Created", "Started", "BackOff"}) EXPECT_TRUE(api_.runUntil([&] { return seen(reason); })) << reason;
+  for (const char* reason : {"Pulled", "Created", "Started", "BackOff"})
+    EXPECT_TRUE(api_.runUntil([&] { return seen(reason); })) << reason;
 }
 
 // A whole platform process, killed with -9: its containers must go on. Run in a process of its own by the test below.
@@ -142,8 +150,16 @@ int crashHelper(int argc, char** argv) {
   const Status started = api.await(agent->start());
   if (!started) return 3;
   if (std::string(argv[1]) == "first") {
-    const Json pod = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "p"}, {"namespace", "default"}}},
-        {"spec", {{"nodeName", "node-1"}, {"containers", Json::array({{{"name", "main"}, {"image", "local"}, {"command", {"/bin/sh", "-c", "i=0; while true; do echo $i; i=$((i+1)); sleep 0.01; done"}}}})}}}};
+    const Json pod = {
+        {"apiVersion", "v1"},
+        {"kind", "Pod"},
+        {"metadata", {{"name", "p"}, {"namespace", "default"}}},
+        {"spec",
+         {{"nodeName", "node-1"},
+          {"containers",
+           Json::array({{{"name", "main"},
+                         {"image", "local"},
+                         {"command", {"/bin/sh", "-c", "i=0; while true; do echo $i; i=$((i+1)); sleep 0.01; done"}}}})}}}};
     auto made = api.await(api.client().create(kinds::kPod, pod));
     if (!made) return 4;
   }
@@ -152,12 +168,13 @@ int crashHelper(int argc, char** argv) {
     const Json p = api.find(kinds::kPod, {"default", "p"});
     const Json& statuses = at(p, "status", "containerStatuses");
     if (!statuses.is_array() || statuses.empty() || !boolAt(statuses[0], "ready")) return false;
-    std::ofstream(std::string(argv[0]) + "/" + argv[1] + ".new") << textAt(statuses[0], "containerID") << " " << intAt(statuses[0], "restartCount");
+    std::ofstream(std::string(argv[0]) + "/" + argv[1] + ".new")
+        << textAt(statuses[0], "containerID") << " " << intAt(statuses[0], "restartCount");
     std::filesystem::rename(std::string(argv[0]) + "/" + argv[1] + ".new", std::string(argv[0]) + "/" + argv[1]);
     return true;
   };
   if (!api.runUntil(containerReady)) return 5;
-  if (!second) api.runUntil([] { return false; }, 60s);   // until we are killed
+  if (!second) api.runUntil([] { return false; }, 60s);  // until we are killed
   api.await([](std::shared_ptr<NodeAgent> a) -> Task<bool> {
     co_await a->stop(1s);
     co_return true;

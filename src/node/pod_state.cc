@@ -70,12 +70,8 @@ bool driveInit(Decision& d, const PodPlan& plan, const PodState& state, std::siz
   const ContainerState& c = state.init[i];
   const bool sidecar = plan.init[i].sidecar;
   switch (c.phase) {
-    case CPhase::Running:
-      endIfUnhealthy(d, plan, true, i, c, now);
-      return sidecar && c.started;
-    case CPhase::Waiting:
-      startOrWait(d, true, i, c, now);
-      return false;
+    case CPhase::Running: endIfUnhealthy(d, plan, true, i, c, now); return sidecar && c.started;
+    case CPhase::Waiting: startOrWait(d, true, i, c, now); return false;
     case CPhase::Exited:
       if (!sidecar && c.exit && c.exit->exitCode == 0) return true;
       if (willRestart(plan, true, i, c)) startOrWait(d, true, i, c, now);

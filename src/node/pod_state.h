@@ -3,8 +3,8 @@
 //
 //   Decision d = decide(plan, state, now);    // then perform d.actions, and ask again at d.wakeAt or on the next event
 //
-// Semantics are the kubelet's: init containers one after the other, sidecars (init containers with restartPolicy Always) kept
-// running beside the rest, back-off 0, 10 s, 20 s … 5 min forgotten after 10 min of running.
+// Semantics are the kubelet's: init containers one after the other, sidecars (init containers with restartPolicy Always)
+// kept running beside the rest, back-off 0, 10 s, 20 s … 5 min forgotten after 10 min of running.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -18,7 +18,7 @@ namespace slipway::node {
 struct ContainerExit {
   int exitCode = 0;
   int signal = 0;
-  std::string reason;       // Completed, Error, OOMKilled, StartError, ContainerStatusUnknown
+  std::string reason;  // Completed, Error, OOMKilled, StartError, ContainerStatusUnknown
   std::string message;
   WallTime startedAt, finishedAt;
   std::string containerId;
@@ -29,16 +29,16 @@ enum class RestartPolicy { Always, OnFailure, Never };
 struct BackoffRule {
   Duration base = std::chrono::seconds(10);
   Duration limit = std::chrono::minutes(5);
-  Duration resetAfter = std::chrono::minutes(10);   // a run this long counts as healthy
-  Duration configRetry = std::chrono::seconds(2);   // between tries to resolve configuration, volumes, images
+  Duration resetAfter = std::chrono::minutes(10);  // a run this long counts as healthy
+  Duration configRetry = std::chrono::seconds(2);  // between tries to resolve configuration, volumes, images
 };
 
 // What the spec asks for, read once.
 struct ContainerPlan {
   std::string name;
   std::string image;
-  bool sidecar = false;          // an init container with restartPolicy Always
-  bool hasStartup = false;       // probes
+  bool sidecar = false;     // an init container with restartPolicy Always
+  bool hasStartup = false;  // probes
   bool hasReadiness = false;
 };
 struct PodPlan {
@@ -50,31 +50,31 @@ struct PodPlan {
 
 struct ContainerState {
   enum class Phase { Waiting, Running, Exited } phase = Phase::Waiting;
-  int instance = -1;                         // number of the current or last run; -1: never started
+  int instance = -1;  // number of the current or last run; -1: never started
   std::string id;
   WallTime startedAt;
-  TimePoint startedTick;                     // the same instant for durations
-  std::optional<ContainerExit> exit;         // of the current run, when Exited
-  std::optional<ContainerExit> previous;     // of the run before
-  bool started = false;                      // startup probe passed, or there is none
+  TimePoint startedTick;                  // the same instant for durations
+  std::optional<ContainerExit> exit;      // of the current run, when Exited
+  std::optional<ContainerExit> previous;  // of the run before
+  bool started = false;                   // startup probe passed, or there is none
   bool ready = false;
-  bool unhealthy = false;                    // a liveness or startup probe gave up: restart it
-  std::optional<Duration> unhealthyGrace;    // that probe's own grace period
-  bool stopping = false;                     // asked to end
-  TimePoint killAt;                          // then by force
-  std::string waitReason, waitMessage;       // why it could not be started
-  TimePoint retryAt{};                       // not before
-  int failures = 0;                          // ends since the last healthy run
-  Duration backoff{0};                       // the wait now in force; 0: none
+  bool unhealthy = false;                  // a liveness or startup probe gave up: restart it
+  std::optional<Duration> unhealthyGrace;  // that probe's own grace period
+  bool stopping = false;                   // asked to end
+  TimePoint killAt;                        // then by force
+  std::string waitReason, waitMessage;     // why it could not be started
+  TimePoint retryAt{};                     // not before
+  int failures = 0;                        // ends since the last healthy run
+  Duration backoff{0};                     // the wait now in force; 0: none
   int restarts() const { return instance < 0 ? 0 : instance; }
 };
 
 struct PodState {
   std::vector<ContainerState> init, main;
-  bool sandboxReady = false;                 // address and volumes are there
-  std::string waitReason, waitMessage;       // why not, for containers that wait
-  TimePoint retryAt{};                       // next try to set the sandbox up
-  std::optional<Duration> stopGrace;         // set once the pod must end: deletion or shutdown
+  bool sandboxReady = false;            // address and volumes are there
+  std::string waitReason, waitMessage;  // why not, for containers that wait
+  TimePoint retryAt{};                  // next try to set the sandbox up
+  std::optional<Duration> stopGrace;    // set once the pod must end: deletion or shutdown
   std::string ip, hostIp;
   WallTime startTime;
 };
@@ -82,9 +82,9 @@ struct PodState {
 enum class ActionKind { Setup, Start, Stop, Kill, Finish };
 struct Action {
   ActionKind kind;
-  bool init = false;             // container: in state.init, else in state.main
+  bool init = false;  // container: in state.init, else in state.main
   std::size_t index = 0;
-  Duration grace{0};             // Stop
+  Duration grace{0};  // Stop
   bool operator==(const Action&) const = default;
 };
 struct Decision {

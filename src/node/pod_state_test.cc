@@ -114,7 +114,7 @@ TEST(PodState, TenHealthyMinutesForgetTheBackOff) {
 
 struct PhaseCase {
   RestartPolicy policy;
-  std::vector<int> exits;    // -1: still running
+  std::vector<int> exits;  // -1: still running
   PodPhase phase;
 };
 class PodPhaseTest : public ::testing::TestWithParam<PhaseCase> {};
@@ -130,11 +130,14 @@ TEST_P(PodPhaseTest, FollowsPolicyAndExitCodes) {
   EXPECT_STREQ(phaseName(phaseOf(plan, state)), phaseName(c.phase));
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, PodPhaseTest, ::testing::Values(
-    PhaseCase{RestartPolicy::Always, {0, 0}, PodPhase::Running}, PhaseCase{RestartPolicy::Never, {0, 0}, PodPhase::Succeeded},
-    PhaseCase{RestartPolicy::Never, {0, 1}, PodPhase::Failed}, PhaseCase{RestartPolicy::Never, {0, -1}, PodPhase::Running},
-    PhaseCase{RestartPolicy::OnFailure, {0, 1}, PodPhase::Running}, PhaseCase{RestartPolicy::OnFailure, {0, 0}, PodPhase::Succeeded},
-    PhaseCase{RestartPolicy::Always, {-1, -1}, PodPhase::Running}));
+INSTANTIATE_TEST_SUITE_P(Table, PodPhaseTest,
+                         ::testing::Values(PhaseCase{RestartPolicy::Always, {0, 0}, PodPhase::Running},
+                                           PhaseCase{RestartPolicy::Never, {0, 0}, PodPhase::Succeeded},
+                                           PhaseCase{RestartPolicy::Never, {0, 1}, PodPhase::Failed},
+                                           PhaseCase{RestartPolicy::Never, {0, -1}, PodPhase::Running},
+                                           PhaseCase{RestartPolicy::OnFailure, {0, 1}, PodPhase::Running},
+                                           PhaseCase{RestartPolicy::OnFailure, {0, 0}, PodPhase::Succeeded},
+                                           PhaseCase{RestartPolicy::Always, {-1, -1}, PodPhase::Running}));
 
 TEST(PodState, AFailedInitContainerFailsAPodThatIsNeverRestarted) {
   const PodPlan plan = planWith(1, 1, RestartPolicy::Never);
@@ -178,7 +181,8 @@ TEST(PodState, InvariantsHoldOverRandomLives) {
   for (unsigned seed = 1; seed <= 400; ++seed) {
     std::mt19937 random(seed);
     auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-    PodPlan plan = planWith(static_cast<std::size_t>(pick(4)), static_cast<std::size_t>(1 + pick(3)), static_cast<RestartPolicy>(pick(3)));
+    PodPlan plan = planWith(static_cast<std::size_t>(pick(4)), static_cast<std::size_t>(1 + pick(3)),
+                            static_cast<RestartPolicy>(pick(3)));
     for (ContainerPlan& c : plan.init) c.sidecar = pick(3) == 0;
     PodState state = initialState(plan);
     TimePoint now = kStart;
@@ -197,7 +201,8 @@ TEST(PodState, InvariantsHoldOverRandomLives) {
           ASSERT_FALSE(state.stopGrace) << "seed " << seed;
           ASSERT_LE(c.retryAt, now) << "seed " << seed;
           if (!a.init) ASSERT_TRUE(initialised) << "seed " << seed;
-          if (plan.restartPolicy == RestartPolicy::Never && !(a.init && plan.init[a.index].sidecar)) ASSERT_EQ(c.instance, -1) << "seed " << seed;
+          if (plan.restartPolicy == RestartPolicy::Never && !(a.init && plan.init[a.index].sidecar))
+            ASSERT_EQ(c.instance, -1) << "seed " << seed;
           run(c, now, pick(2) == 0);
         }
         if (a.kind == ActionKind::Stop) {
@@ -207,7 +212,8 @@ TEST(PodState, InvariantsHoldOverRandomLives) {
         if (a.kind == ActionKind::Kill) end(plan, c, 137, now);
       }
       int plainRunning = 0;
-      for (std::size_t i = 0; i < state.init.size(); ++i) plainRunning += !plan.init[i].sidecar && state.init[i].phase == CPhase::Running;
+      for (std::size_t i = 0; i < state.init.size(); ++i)
+        plainRunning += !plan.init[i].sidecar && state.init[i].phase == CPhase::Running;
       ASSERT_LE(plainRunning, 1) << "seed " << seed;
       for (auto* list : {&state.init, &state.main})
         for (ContainerState& c : *list) {

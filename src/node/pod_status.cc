@@ -1,6 +1,5 @@
 #include "node/pod_status.h"
 
-
 namespace slipway::node {
 namespace {
 
@@ -49,7 +48,8 @@ std::pair<Json, Json> statesOf(const Where& w, const ContainerState& c, bool ini
     if (!backingOff && c.waitReason.empty()) return {Json{{"terminated", terminatedJson(*c.exit)}}, last};
     last = Json{{"terminated", terminatedJson(*c.exit)}};
     if (!c.waitReason.empty()) return {Json{{"waiting", waitingJson(c.waitReason, c.waitMessage)}}, last};
-    const std::string message = fmt::format("back-off {} restarting failed container={} pod={}", durationText(c.backoff), plan.name, podTag(w.pod));
+    const std::string message =
+        fmt::format("back-off {} restarting failed container={} pod={}", durationText(c.backoff), plan.name, podTag(w.pod));
     return {Json{{"waiting", waitingJson("CrashLoopBackOff", message)}}, last};
   }
   if (!c.waitReason.empty()) return {Json{{"waiting", waitingJson(c.waitReason, c.waitMessage)}}, last};
@@ -62,9 +62,14 @@ Json containerStatus(const Where& w, bool initialised) {
   const ContainerPlan& plan = w.init ? w.plan.init[w.index] : w.plan.main[w.index];
   auto [state, last] = statesOf(w, c, initialised);
   const bool done = w.init && !plan.sidecar && c.phase == CPhase::Exited && c.exit && c.exit->exitCode == 0;
-  Json status = {{"name", plan.name}, {"image", plan.image}, {"imageID", c.instance >= 0 ? "slipway://" + plan.image : ""},
-      {"restartCount", c.restarts()}, {"ready", done || (c.phase == CPhase::Running && c.ready && (!w.init || plan.sidecar))},
-      {"started", c.phase == CPhase::Running && c.started}, {"state", std::move(state)}, {"lastState", std::move(last)}};
+  Json status = {{"name", plan.name},
+                 {"image", plan.image},
+                 {"imageID", c.instance >= 0 ? "slipway://" + plan.image : ""},
+                 {"restartCount", c.restarts()},
+                 {"ready", done || (c.phase == CPhase::Running && c.ready && (!w.init || plan.sidecar))},
+                 {"started", c.phase == CPhase::Running && c.started},
+                 {"state", std::move(state)},
+                 {"lastState", std::move(last)}};
   if (!c.id.empty()) status["containerID"] = kContainerIdScheme + c.id;
   return status;
 }
@@ -101,9 +106,13 @@ std::vector<Condition> conditionsOf(const Json& pod, const PodPlan& plan, const 
   for (std::size_t i = 0; i < state.main.size(); ++i)
     if (!(state.main[i].phase == CPhase::Running && state.main[i].ready)) unready.push_back(plan.main[i].name);
   Condition initialized{"Initialized", true, "", ""};
-  if (!initDone(plan, state)) initialized = {"Initialized", false, "ContainersNotInitialized", fmt::format("containers with incomplete status: [{}]", joinNames(uninitialised))};
+  if (!initDone(plan, state))
+    initialized = {"Initialized", false, "ContainersNotInitialized",
+                   fmt::format("containers with incomplete status: [{}]", joinNames(uninitialised))};
   Condition containersReady{"ContainersReady", true, "", ""};
-  if (!unready.empty()) containersReady = {"ContainersReady", false, "ContainersNotReady", fmt::format("containers with unready status: [{}]", joinNames(unready))};
+  if (!unready.empty())
+    containersReady = {"ContainersReady", false, "ContainersNotReady",
+                       fmt::format("containers with unready status: [{}]", joinNames(unready))};
   if (phase == PodPhase::Succeeded) containersReady = {"ContainersReady", false, "PodCompleted", ""};
   if (phase == PodPhase::Succeeded) initialized = {"Initialized", true, "PodCompleted", ""};
   if (phase == PodPhase::Failed) containersReady = {"ContainersReady", false, "PodFailed", ""};
@@ -116,32 +125,41 @@ std::vector<Condition> conditionsOf(const Json& pod, const PodPlan& plan, const 
       for (const Json& c : at(pod, "status", "conditions"))
         if (textAt(c, "type") == type) value = textAt(c, "status");
       if (value == "True") continue;
-      ready = {"Ready", false, "ReadinessGatesNotReady", value.empty()
-          ? fmt::format("corresponding condition of pod readiness gate \"{}\" does not exist.", type)
-          : fmt::format("the status of pod readiness gate \"{}\" is not \"True\", but {}", type, value)};
+      ready = {"Ready", false, "ReadinessGatesNotReady",
+               value.empty() ? fmt::format("corresponding condition of pod readiness gate \"{}\" does not exist.", type)
+                             : fmt::format("the status of pod readiness gate \"{}\" is not \"True\", but {}", type, value)};
     }
   }
-  const bool anyRunning = std::any_of(state.main.begin(), state.main.end(), [](const ContainerState& c) { return c.phase == CPhase::Running; });
+  const bool anyRunning =
+      std::any_of(state.main.begin(), state.main.end(), [](const ContainerState& c) { return c.phase == CPhase::Running; });
   const bool terminal = phase == PodPhase::Succeeded || phase == PodPhase::Failed;
-  return {{"PodReadyToStartContainers", state.sandboxReady && (!terminal || anyRunning), "", ""}, initialized, ready, containersReady,
-      {"PodScheduled", true, "", ""}};
+  return {{"PodReadyToStartContainers", state.sandboxReady && (!terminal || anyRunning), "", ""},
+          initialized,
+          ready,
+          containersReady,
+          {"PodScheduled", true, "", ""}};
 }
 
 Json conditionsJson(const Json& pod, const std::vector<Condition>& conditions, WallTime now) {
   Json list = Json::array();
   const Json& before = at(pod, "status", "conditions");
   for (const Condition& c : conditions) {
-    Json json = {{"type", c.type}, {"status", c.status ? "True" : "False"}, {"lastProbeTime", nullptr}, {"lastTransitionTime", formatRfc3339(now)}};
+    Json json = {{"type", c.type},
+                 {"status", c.status ? "True" : "False"},
+                 {"lastProbeTime", nullptr},
+                 {"lastTransitionTime", formatRfc3339(now)}};
     if (!c.reason.empty()) json["reason"] = c.reason;
     if (!c.message.empty()) json["message"] = c.message;
     for (const Json& old : before) {
-      if (textAt(old, "type") == c.type && textAt(old, "status") == textAt(json, "status") && !textAt(old, "lastTransitionTime").empty())
+      if (textAt(old, "type") == c.type && textAt(old, "status") == textAt(json, "status") &&
+          !textAt(old, "lastTransitionTime").empty())
         json["lastTransitionTime"] = old["lastTransitionTime"];
     }
     list.push_back(std::move(json));
   }
   for (const Json& old : before) {
-    const bool ours = std::any_of(conditions.begin(), conditions.end(), [&](const Condition& c) { return c.type == textAt(old, "type"); });
+    const bool ours =
+        std::any_of(conditions.begin(), conditions.end(), [&](const Condition& c) { return c.type == textAt(old, "type"); });
     if (!ours) list.push_back(old);
   }
   return list;
@@ -172,7 +190,9 @@ PodPlan planOf(const Json& pod, const BackoffRule& backoff) {
   PodPlan plan;
   const Json& spec = at(pod, "spec");
   const std::string policy = textAt(spec, "restartPolicy", "Always");
-  plan.restartPolicy = policy == "Never" ? RestartPolicy::Never : policy == "OnFailure" ? RestartPolicy::OnFailure : RestartPolicy::Always;
+  plan.restartPolicy = policy == "Never"       ? RestartPolicy::Never
+                       : policy == "OnFailure" ? RestartPolicy::OnFailure
+                                               : RestartPolicy::Always;
   plan.grace = std::chrono::seconds(std::max<std::int64_t>(0, intAt(spec, "terminationGracePeriodSeconds", 30)));
   for (const Json& c : at(spec, "initContainers")) plan.init.push_back(containerPlan(c));
   for (const Json& c : at(spec, "containers")) plan.main.push_back(containerPlan(c));
@@ -195,10 +215,13 @@ std::string durationText(Duration d) {
 Json statusOf(const Json& pod, const PodPlan& plan, const PodState& state, WallTime now) {
   const PodPhase phase = phaseOf(plan, state);
   const Json& before = at(pod, "status");
-  Json status = {{"phase", phaseName(phase)}, {"conditions", conditionsJson(pod, conditionsOf(pod, plan, state, phase), now)},
-      {"hostIP", state.hostIp}, {"hostIPs", Json::array({{{"ip", state.hostIp}}})},
-      {"startTime", formatRfc3339(state.startTime)}, {"qosClass", textAt(before, "qosClass", qosOf(pod))},
-      {"containerStatuses", statusList(pod, plan, state, false)}};
+  Json status = {{"phase", phaseName(phase)},
+                 {"conditions", conditionsJson(pod, conditionsOf(pod, plan, state, phase), now)},
+                 {"hostIP", state.hostIp},
+                 {"hostIPs", Json::array({{{"ip", state.hostIp}}})},
+                 {"startTime", formatRfc3339(state.startTime)},
+                 {"qosClass", textAt(before, "qosClass", qosOf(pod))},
+                 {"containerStatuses", statusList(pod, plan, state, false)}};
   if (!state.ip.empty()) {
     status["podIP"] = state.ip;
     status["podIPs"] = Json::array({{{"ip", state.ip}}});

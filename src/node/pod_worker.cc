@@ -31,12 +31,18 @@ std::string PodPaths::logFile(const std::string& container, int instance) const 
 PodPaths pathsOf(const NodeOptions& options, const Json& pod) {
   const Json& meta = at(pod, "metadata");
   const std::string uid = textAt(meta, "uid");
-  return {fmt::format("{}/pods/{}", options.dataDir, uid), fmt::format("{}/logs/{}_{}_{}", options.dataDir, textAt(meta, "namespace"), textAt(meta, "name"), uid)};
+  return {fmt::format("{}/pods/{}", options.dataDir, uid),
+          fmt::format("{}/logs/{}_{}_{}", options.dataDir, textAt(meta, "namespace"), textAt(meta, "name"), uid)};
 }
 
 PodWorker::PodWorker(std::shared_ptr<NodeContext> node, Json pod)
-    : node_(std::move(node)), pod_(std::move(pod)), plan_(node::planOf(pod_, node_->options.backoff)), state_(initialState(plan_)),
-      paths_(pathsOf(node_->options, pod_)), wake_(node_->scope.executor()), changed_(node_->scope.executor()) {
+    : node_(std::move(node)),
+      pod_(std::move(pod)),
+      plan_(node::planOf(pod_, node_->options.backoff)),
+      state_(initialState(plan_)),
+      paths_(pathsOf(node_->options, pod_)),
+      wake_(node_->scope.executor()),
+      changed_(node_->scope.executor()) {
   state_.hostIp = node_->options.hostIp;
   state_.startTime = node_->clock.wall();
   const std::string before = textAt(at(pod_, "status"), "startTime");
@@ -70,7 +76,8 @@ void PodWorker::update(const Json& pod) {
     // What comes back may be older than what we wrote last: our own conditions stay as written.
     conditions = published_["conditions"];
     for (const Json& c : at(pod, "status", "conditions")) {
-      const bool ours = std::any_of(conditions.begin(), conditions.end(), [&](const Json& o) { return textAt(o, "type") == textAt(c, "type"); });
+      const bool ours = std::any_of(conditions.begin(), conditions.end(),
+                                    [&](const Json& o) { return textAt(o, "type") == textAt(c, "type"); });
       if (!ours) conditions.push_back(c);
     }
   }
@@ -80,7 +87,8 @@ void PodWorker::update(const Json& pod) {
   if (published_.is_object()) pod_["status"]["conditions"] = std::move(conditions);
   const Json& meta = at(pod_, "metadata");
   if (!gone_ && !textAt(meta, "deletionTimestamp").empty()) {
-    const Duration grace = std::chrono::seconds(intAt(meta, "deletionGracePeriodSeconds", plan_.grace / std::chrono::seconds(1)));
+    const Duration grace =
+        std::chrono::seconds(intAt(meta, "deletionGracePeriodSeconds", plan_.grace / std::chrono::seconds(1)));
     state_.stopGrace = state_.stopGrace ? std::min(*state_.stopGrace, grace) : grace;
     keepFiles_ = false;
   }
@@ -153,7 +161,8 @@ Task<void> PodWorker::publish() {
   Json status = statusOf(pod_, plan_, state_, node_->clock.wall());
   if (status == published_) co_return;
   const Json patch = {{"metadata", {{"uid", uid()}}}, {"status", status}};
-  auto done = co_await node_->client.patch(kinds::kPod, kube::keyOf(pod_), kube::PatchType::Merge, patch, {.fieldManager = "kubelet", .subresource = "status"});
+  auto done = co_await node_->client.patch(kinds::kPod, kube::keyOf(pod_), kube::PatchType::Merge, patch,
+                                           {.fieldManager = "kubelet", .subresource = "status"});
   publishFailed_ = !done && done.error().code != Code::NotFound;
   if (publishFailed_) {
     publishAt_ = after(node_->clock.now(), kPublishRetry);
@@ -233,7 +242,9 @@ Task<void> PodWorker::setUp() {
   std::error_code ec;
   fs::create_directories(paths_.pod, ec);
   ::chmod(paths_.pod.c_str(), 0700);
-  const Json record = {{"ip", state_.ip}, {"name", textAt(at(pod_, "metadata"), "name")}, {"namespace", textAt(at(pod_, "metadata"), "namespace")}};
+  const Json record = {{"ip", state_.ip},
+                       {"name", textAt(at(pod_, "metadata"), "name")},
+                       {"namespace", textAt(at(pod_, "metadata"), "namespace")}};
   const Status written = ec ? Status(fail(Code::Internal, fmt::format("cannot create {}: {}", paths_.pod, ec.message())))
                             : writeFileAtomic(paths_.pod + "/pod.json", dumpJson(record), 0600);
   Result<VolumePlaces> places = fail(Code::Internal, "");
@@ -256,8 +267,10 @@ PodFacts PodWorker::facts() const {
   return {state_.ip, state_.hostIp, node_->options.nodeName, node_->options.cpuMillis, node_->options.memoryBytes};
 }
 
-void PodWorker::event(const std::string& type, const std::string& reason, const std::string& message, const std::string& container, bool init) {
-  const std::string field = container.empty() ? "" : fmt::format("spec.{}{{{}}}", init ? "initContainers" : "containers", container);
+void PodWorker::event(const std::string& type, const std::string& reason, const std::string& message,
+                      const std::string& container, bool init) {
+  const std::string field =
+      container.empty() ? "" : fmt::format("spec.{}{{{}}}", init ? "initContainers" : "containers", container);
   node_->events.record(pod_, {.type = type, .reason = reason, .message = message, .fieldPath = field});
 }
 

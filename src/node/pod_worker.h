@@ -30,13 +30,13 @@ struct NodeContext {
   NodeOptions options;
   ImagePrograms images = ImagePrograms::defaults();
   bool hasPodman = false;
-  std::set<std::string> notesSaid;      // shortcomings of this machine that were logged already
+  std::set<std::string> notesSaid;  // shortcomings of this machine that were logged already
 };
 
 // Where a pod's files live.
 struct PodPaths {
-  std::string pod;    // DIR/pods/<uid>
-  std::string logs;   // DIR/logs/<namespace>_<name>_<uid>
+  std::string pod;   // DIR/pods/<uid>
+  std::string logs;  // DIR/logs/<namespace>_<name>_<uid>
   std::string runFolder(const std::string& container, int instance) const;
   std::string logFile(const std::string& container, int instance) const;
 };
@@ -46,16 +46,16 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
  public:
   PodWorker(std::shared_ptr<NodeContext> node, Json pod);
   void start();
-  void update(const Json& pod);              // a newer version of the same pod
-  void gone();                               // the object no longer exists: end at once
-  void shutDown(Duration grace);             // the platform stops: end, but keep the pod and its files
+  void update(const Json& pod);   // a newer version of the same pod
+  void gone();                    // the object no longer exists: end at once
+  void shutDown(Duration grace);  // the platform stops: end, but keep the pod and its files
   void referenceChanged(const Kind& kind, const std::string& name);  // a ConfigMap, Secret or claim of its namespace
 
   bool finished() const { return finished_; }
   const Json& pod() const { return pod_; }
   const PodState& state() const { return state_; }
   const PodPlan& plan() const { return plan_; }
-  kube::Signal& changed() { return changed_; }   // notified at every change of a container, and when finished
+  kube::Signal& changed() { return changed_; }  // notified at every change of a container, and when finished
 
  private:
   // One run of one container: how background tasks recognise that theirs is over.
@@ -94,8 +94,9 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   ContainerState& stateOf(bool init, std::size_t index) { return init ? state_.init[index] : state_.main[index]; }
   const ContainerPlan& planOf(bool init, std::size_t index) const { return init ? plan_.init[index] : plan_.main[index]; }
   const Json& specOf(bool init, std::size_t index) const;
-  ContainerState* current(const RunRef& ref);   // null when that run is over
-  void event(const std::string& type, const std::string& reason, const std::string& message, const std::string& container = "", bool init = false);
+  ContainerState* current(const RunRef& ref);  // null when that run is over
+  void event(const std::string& type, const std::string& reason, const std::string& message,
+             const std::string& container = "", bool init = false);
   PodFacts facts() const;
   std::string uid() const { return textAt(at(pod_, "metadata"), "uid"); }
 
@@ -106,12 +107,12 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   PodPaths paths_;
   kube::Signal wake_, changed_;
   std::uint64_t wakes_ = 0;  // counts wake(): one that comes while run() is busy must not be lost
-  Json published_;                  // the last status that the API took
-  TimePoint publishAt_{};           // after a failed write: not before
+  Json published_;           // the last status that the API took
+  TimePoint publishAt_{};    // after a failed write: not before
   bool publishFailed_ = false;
   bool gone_ = false;
-  bool keepFiles_ = false;          // ending because the platform stops
-  bool refresh_ = false;            // a mounted ConfigMap or Secret changed
+  bool keepFiles_ = false;  // ending because the platform stops
+  bool refresh_ = false;    // a mounted ConfigMap or Secret changed
   bool finished_ = false;
   int setUpTries_ = 0;
 };

@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 using CPhase = ContainerState::Phase;
 
-constexpr auto kQuietStart = std::chrono::seconds(2);       // failed probes this soon after the start make no event
-constexpr std::size_t kMaxTerminationMessage = 4096;        // bytes, as the kubelet's
+constexpr auto kQuietStart = std::chrono::seconds(2);  // failed probes this soon after the start make no event
+constexpr std::size_t kMaxTerminationMessage = 4096;   // bytes, as the kubelet's
 
 TimePoint after(TimePoint t, Duration d) { return t + std::chrono::duration_cast<TimePoint::duration>(d); }
 
@@ -68,7 +68,8 @@ Task<void> PodWorker::startContainer(bool init, std::size_t index) {
 
 void PodWorker::refuseStart(ContainerState& c, const ContainerPlan& plan, const Error& error, bool image) {
   if (image) {
-    c.waitReason = c.waitReason == "ErrImagePull" || c.waitReason == "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull";
+    c.waitReason =
+        c.waitReason == "ErrImagePull" || c.waitReason == "ImagePullBackOff" ? "ImagePullBackOff" : "ErrImagePull";
     event("Warning", "Failed", fmt::format("Failed to pull image \"{}\": {}", plan.image, error.message), plan.name);
     event("Warning", "Failed", "Error: " + c.waitReason, plan.name);
   } else {
@@ -97,8 +98,11 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   l.ns = textAt(at(pod_, "metadata"), "namespace");
   l.container = plan.name;
   l.instance = stateOf(init, index).instance + 1;
-  Environment all = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", "/root"}, {"HOSTNAME", l.podName},
-      {"SLIPWAY_POD_IP", state_.ip}, {"SLIPWAY_STORAGE_CACHE", node_->options.dataDir + "/cache/models"}};
+  Environment all = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                     {"HOME", "/root"},
+                     {"HOSTNAME", l.podName},
+                     {"SLIPWAY_POD_IP", state_.ip},
+                     {"SLIPWAY_STORAGE_CACHE", node_->options.dataDir + "/cache/models"}};
   all.insert(all.end(), node_->options.environment.begin(), node_->options.environment.end());
   all.insert(all.end(), env.begin(), env.end());
   std::map<std::string, std::string> last(all.begin(), all.end());
@@ -139,7 +143,8 @@ void PodWorker::noteStarted(bool init, std::size_t index, const Started& started
   const RunRef ref{init, index, c.id};
   watchRun(ref);
   if (at(specOf(init, index), "lifecycle", "postStart").is_object()) {
-    node_->scope.spawn("postStart", [self = shared_from_this(), ref, grace = plan_.grace] { return runHook(self, ref, false, grace); });
+    node_->scope.spawn("postStart",
+                       [self = shared_from_this(), ref, grace = plan_.grace] { return runHook(self, ref, false, grace); });
   }
   wake();
 }
@@ -168,7 +173,8 @@ void PodWorker::onExit(const RunRef& ref, ContainerExit exit) {
   (void)writeExitRecord(folder, exit);  // with the message, for a platform that starts later
   noteExit(plan_, *c, std::move(exit), node_->clock.now());
   if (c->backoff.count() > 0 && !state_.stopGrace && willRestart(plan_, ref.init, ref.index, *c))
-    event("Warning", "BackOff", fmt::format("Back-off restarting failed container {} in pod {}", plan.name, podTag(pod_)), plan.name, ref.init);
+    event("Warning", "BackOff", fmt::format("Back-off restarting failed container {} in pod {}", plan.name, podTag(pod_)),
+          plan.name, ref.init);
   wake();
 }
 
@@ -187,7 +193,8 @@ Task<void> PodWorker::probeLoop(Self self, RunRef ref, ProbeKind kind) {
   ContainerState* c = w.current(ref);
   if (c == nullptr) co_return;
   const Json& spec = w.specOf(ref.init, ref.index);
-  ProbeTracker tracker(probeSpecOf(at(spec, probeField(kind)), spec), kind, kind == ProbeKind::Startup ? c->startedTick : w.node_->clock.now());
+  ProbeTracker tracker(probeSpecOf(at(spec, probeField(kind)), spec), kind,
+                       kind == ProbeKind::Startup ? c->startedTick : w.node_->clock.now());
   for (;;) {
     co_await w.node_->clock.sleepUntil(tracker.nextAt());
     c = w.current(ref);
@@ -198,7 +205,8 @@ Task<void> PodWorker::probeLoop(Self self, RunRef ref, ProbeKind kind) {
     if (c == nullptr || c->stopping) co_return;
     const ProbeVerdict verdict = tracker.record(result.success, w.node_->clock.now());
     if (!result.success && counts && w.node_->clock.now() - c->startedTick > kQuietStart)
-      w.event("Warning", "Unhealthy", fmt::format("{} probe failed: {}", probeName(kind), result.message), w.planOf(ref.init, ref.index).name, ref.init);
+      w.event("Warning", "Unhealthy", fmt::format("{} probe failed: {}", probeName(kind), result.message),
+              w.planOf(ref.init, ref.index).name, ref.init);
     if (verdict != ProbeVerdict::Unchanged) w.onProbe(ref, kind, tracker.spec(), verdict);
     if (kind == ProbeKind::Startup && verdict == ProbeVerdict::Success) co_return;
   }
@@ -217,7 +225,10 @@ void PodWorker::onProbe(const RunRef& ref, ProbeKind kind, const ProbeSpec& spec
   } else if (!success && !c.unhealthy) {
     c.unhealthy = true;
     c.unhealthyGrace = spec.grace;
-    event("Normal", "Killing", fmt::format("Container {} failed {} probe, will be restarted", plan.name, kind == ProbeKind::Startup ? "startup" : "liveness"), plan.name, ref.init);
+    event("Normal", "Killing",
+          fmt::format("Container {} failed {} probe, will be restarted", plan.name,
+                      kind == ProbeKind::Startup ? "startup" : "liveness"),
+          plan.name, ref.init);
   }
   wake();
 }
@@ -236,7 +247,9 @@ Task<void> PodWorker::runHook(Self self, RunRef ref, bool preStop, Duration limi
   ContainerState* c = w.current(ref);
   if (c == nullptr) co_return;
   const std::string name = w.planOf(ref.init, ref.index).name;
-  if (!result.success) w.event("Warning", preStop ? "FailedPreStopHook" : "FailedPostStartHook", fmt::format("{} failed: {}", preStop ? "PreStopHook" : "PostStartHook", result.message), name, ref.init);
+  if (!result.success)
+    w.event("Warning", preStop ? "FailedPreStopHook" : "FailedPostStartHook",
+            fmt::format("{} failed: {}", preStop ? "PreStopHook" : "PostStartHook", result.message), name, ref.init);
   if (preStop) w.node_->runtime.terminate(ref.id);
   if (!preStop && !result.success) {
     c->unhealthy = true;

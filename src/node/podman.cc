@@ -16,18 +16,27 @@ bool podmanInstalled() {
 }
 
 Launch podmanLaunch(Launch launch, const Json& container, const Environment& env) {
-  std::vector<std::string> argv = {"podman", "run", "--rm", "--name", "slipway-" + launch.id.substr(0, 16), "--network=host",
-      "--log-driver=none", "--label", "slipway.pod=" + launch.podUid};
+  std::vector<std::string> argv = {"podman",
+                                   "run",
+                                   "--rm",
+                                   "--name",
+                                   "slipway-" + launch.id.substr(0, 16),
+                                   "--network=host",
+                                   "--log-driver=none",
+                                   "--label",
+                                   "slipway.pod=" + launch.podUid};
   for (const std::string& e : launch.env) {
     // Values go by podman's own environment, so that secrets do not show in the process list; PATH and HOME are the image's.
     const std::string name = e.substr(0, e.find('='));
     const bool own = std::any_of(env.begin(), env.end(), [&](const auto& x) { return x.first == name; });
     if (own || (name != "PATH" && name != "HOME")) argv.insert(argv.end(), {"--env", name});
   }
-  for (const Mount& m : launch.mounts) argv.insert(argv.end(), {"--volume", m.source + ":" + m.target + (m.readOnly ? ":ro" : "")});
+  for (const Mount& m : launch.mounts)
+    argv.insert(argv.end(), {"--volume", m.source + ":" + m.target + (m.readOnly ? ":ro" : "")});
   argv.insert(argv.end(), {"--volume", launch.folder + "/termination-log:/dev/termination-log"});
   if (launch.memoryLimit > 0) argv.insert(argv.end(), {"--memory", std::to_string(launch.memoryLimit)});
-  if (launch.cpuMillis > 0) argv.insert(argv.end(), {"--cpus", fmt::format("{}.{:03d}", launch.cpuMillis / 1000, launch.cpuMillis % 1000)});
+  if (launch.cpuMillis > 0)
+    argv.insert(argv.end(), {"--cpus", fmt::format("{}.{:03d}", launch.cpuMillis / 1000, launch.cpuMillis % 1000)});
   if (!launch.workingDir.empty()) argv.insert(argv.end(), {"--workdir", launch.workingDir});
   const Json& command = at(container, "command");
   if (command.is_array() && !command.empty()) argv.insert(argv.end(), {"--entrypoint", dumpJson(command)});

@@ -5,9 +5,9 @@
 
 namespace slipway::node {
 
-bool podmanInstalled();   // on this process's PATH
-// The launch that runs `container` in podman under our shim: volumes by -v, environment by name, limits by podman itself, the
-// host's network (pods are loopback addresses of this machine).
+bool podmanInstalled();  // on this process's PATH
+// The launch that runs `container` in podman under our shim: volumes by -v, environment by name, limits by podman itself,
+// the host's network (pods are loopback addresses of this machine).
 Launch podmanLaunch(Launch launch, const Json& container, const Environment& env);
 
 }  // namespace slipway::node

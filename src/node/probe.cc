@@ -7,11 +7,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include "net/client.h"
 #include "net/tls.h"
-#include <boost/asio/use_awaitable.hpp>
 
 namespace slipway::node {
 namespace asio = boost::asio;
@@ -54,8 +54,11 @@ Task<ProbeResult> probeHttp(ProbeSpec spec, std::string host) {
   tcp::socket socket(co_await asio::this_coro::executor);
   co_await socket.async_connect(tcp::endpoint(address, spec.port), asio::redirect_error(asio::use_awaitable, ec));
   if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
-  if (ec) co_return ProbeResult{false, fmt::format("Get \"{}\": dial tcp {}:{}: connect: connection refused", url, host, spec.port)};
-  std::string request = fmt::format("GET {} HTTP/1.1\r\nConnection: close\r\nAccept: */*\r\nUser-Agent: kube-probe/1.34\r\n", spec.path);
+  if (ec)
+    co_return ProbeResult{false,
+                          fmt::format("Get \"{}\": dial tcp {}:{}: connect: connection refused", url, host, spec.port)};
+  std::string request =
+      fmt::format("GET {} HTTP/1.1\r\nConnection: close\r\nAccept: */*\r\nUser-Agent: kube-probe/1.34\r\n", spec.path);
   bool hasHost = false;
   for (const auto& [name, value] : spec.headers) {
     hasHost = hasHost || ::strcasecmp(name.c_str(), "Host") == 0;
@@ -67,12 +70,14 @@ Task<ProbeResult> probeHttp(ProbeSpec spec, std::string host) {
   std::string head;
   char buffer[2048];
   while (!ec && head.find("\r\n") == std::string::npos && head.size() < 8192) {
-    const std::size_t n = co_await socket.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
+    const std::size_t n =
+        co_await socket.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
     head.append(buffer, n);
   }
   if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
   int status = 0;
-  if (std::sscanf(head.c_str(), "HTTP/%*d.%*d %d", &status) != 1) co_return ProbeResult{false, fmt::format("Get \"{}\": EOF", url)};
+  if (std::sscanf(head.c_str(), "HTTP/%*d.%*d %d", &status) != 1)
+    co_return ProbeResult{false, fmt::format("Get \"{}\": EOF", url)};
   if (status >= 200 && status < 400) co_return ProbeResult{true, ""};
   co_return ProbeResult{false, fmt::format("HTTP probe failed with statuscode: {}", status)};
 }
@@ -87,7 +92,9 @@ Task<ProbeResult> probeHttps(ProbeSpec spec, std::string host) {
   request.headers.set("User-Agent", "kube-probe/1.34");
   for (const auto& [name, value] : spec.headers) request.headers.set(name, value);
   auto response = co_await client.send(net::Origin{host, spec.port, true, ""}, std::move(request));
-  if (!response) co_return ProbeResult{false, fmt::format("Get \"https://{}:{}{}\": {}", host, spec.port, spec.path, response.error().message)};
+  if (!response)
+    co_return ProbeResult{false,
+                          fmt::format("Get \"https://{}:{}{}\": {}", host, spec.port, spec.path, response.error().message)};
   if (response->status >= 200 && response->status < 400) co_return ProbeResult{true, ""};
   co_return ProbeResult{false, fmt::format("HTTP probe failed with statuscode: {}", response->status)};
 }
@@ -165,13 +172,18 @@ Task<ProbeResult> runProbe(ProbeSpec spec, std::string podIp, std::string contai
     auto result = co_await probeExec(spec, containerId, runtime);
     co_return result;
   }
-  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::duration_cast<std::chrono::steady_clock::duration>(spec.timeout));
-  Task<ProbeResult> look = spec.action == ProbeSpec::Action::TcpSocket ? probeTcp(host, spec.port) : spec.tls ? probeHttps(spec, host) : probeHttp(spec, host);
+  asio::steady_timer timer(co_await asio::this_coro::executor,
+                           std::chrono::duration_cast<std::chrono::steady_clock::duration>(spec.timeout));
+  Task<ProbeResult> look = spec.action == ProbeSpec::Action::TcpSocket ? probeTcp(host, spec.port)
+                           : spec.tls                                  ? probeHttps(spec, host)
+                                                                       : probeHttp(spec, host);
   boost::system::error_code ec;
   auto got = co_await (std::move(look) || timer.async_wait(asio::redirect_error(asio::use_awaitable, ec)));
   if (got.index() == 0) co_return std::get<0>(got);
   const char* what = spec.action == ProbeSpec::Action::TcpSocket ? "dial tcp" : "Get";
-  co_return ProbeResult{false, fmt::format("{} {}:{}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", what, host, spec.port)};
+  co_return ProbeResult{
+      false, fmt::format("{} {}:{}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", what, host,
+                         spec.port)};
 }
 
 }  // namespace slipway::node

@@ -25,10 +25,10 @@ struct ProbeSpec {
   Duration timeout = std::chrono::seconds(1);
   int successThreshold = 1;
   int failureThreshold = 3;
-  std::optional<Duration> grace;                 // terminationGracePeriodSeconds of the probe itself
-  std::string host;                              // empty: the pod's address
+  std::optional<Duration> grace;  // terminationGracePeriodSeconds of the probe itself
+  std::string host;               // empty: the pod's address
   std::uint16_t port = 0;
-  bool tls = false;                              // httpGet with scheme HTTPS; the certificate is not checked
+  bool tls = false;  // httpGet with scheme HTTPS; the certificate is not checked
   std::string path = "/";
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::string> command;
@@ -41,15 +41,15 @@ class ProbeTracker {
   ProbeTracker(ProbeSpec spec, ProbeKind kind, TimePoint startedAt);
   TimePoint nextAt() const { return nextAt_; }
   const ProbeSpec& spec() const { return spec_; }
-  // The result of the look at `now`. Success or Failure when it changes the state that was in force, else Unchanged; Failure is
-  // given again at every later failure beyond the threshold (the kubelet keeps acting on it).
+  // The result of the look at `now`. Success or Failure when it changes the state that was in force, else Unchanged; Failure
+  // is given again at every later failure beyond the threshold (the kubelet keeps acting on it).
   ProbeVerdict record(bool success, TimePoint now);
   bool countsFailures(TimePoint now) const { return now >= tickAt_; }
 
  private:
   ProbeSpec spec_;
   ProbeKind kind_;
-  TimePoint nextAt_, tickAt_;       // next look; next look on the period's own grid
+  TimePoint nextAt_, tickAt_;  // next look; next look on the period's own grid
   Duration eager_ = std::chrono::milliseconds(15);
   bool everSucceeded_ = false;
   std::optional<bool> state_;
@@ -59,7 +59,7 @@ class ProbeTracker {
 
 struct ProbeResult {
   bool success = false;
-  std::string message;   // the kubelet's words for the event, e.g. `HTTP probe failed with statuscode: 503`
+  std::string message;  // the kubelet's words for the event, e.g. `HTTP probe failed with statuscode: 503`
 };
 // `containerId` for exec. Ends within spec.timeout (and a little for the exec's end).
 Task<ProbeResult> runProbe(ProbeSpec spec, std::string podIp, std::string containerId, Runtime& runtime);

@@ -10,7 +10,8 @@ constexpr TimePoint kStart{std::chrono::hours(1)};
 
 TEST(Probe, ReadsDefaultsPortsByNameAndHandlers) {
   const Json container = {{"ports", Json::array({{{"name", "http"}, {"containerPort", 8080}}})}};
-  const ProbeSpec spec = probeSpecOf({{"httpGet", {{"port", "http"}, {"path", "v2/health/ready"}}}, {"failureThreshold", 0}}, container);
+  const ProbeSpec spec =
+      probeSpecOf({{"httpGet", {{"port", "http"}, {"path", "v2/health/ready"}}}, {"failureThreshold", 0}}, container);
   EXPECT_EQ(spec.action, ProbeSpec::Action::HttpGet);
   EXPECT_EQ(spec.port, 8080);
   EXPECT_EQ(spec.path, "/v2/health/ready");

@@ -120,7 +120,8 @@ ProcessRuntime::ProcessRuntime(Executor executor, std::vector<std::string> shimC
     : executor_(executor), shimCommand_(std::move(shimCommand)) {}
 ProcessRuntime::~ProcessRuntime() = default;
 
-Result<std::shared_ptr<ProcessRuntime::Child>> ProcessRuntime::openChild(const std::string& id, const std::string& folder, int pid) {
+Result<std::shared_ptr<ProcessRuntime::Child>> ProcessRuntime::openChild(const std::string& id, const std::string& folder,
+                                                                         int pid) {
   const int fd = pidfdOpen(pid);
   if (fd < 0) return fail(Code::NotFound, fmt::format("pid {}: {}", pid, std::strerror(errno)));
   auto child = std::make_shared<Child>(executor_, fd, pid, folder);
@@ -155,8 +156,10 @@ Task<Result<Started>> ProcessRuntime::start(Launch launch) {
   ::waitpid(*pid, nullptr, 0);
   children_.erase(launch.id);
   const std::size_t failed = read.text.find("failed ");
-  if (failed != std::string::npos) co_return fail(Code::Invalid, read.text.substr(failed + 7, read.text.find('\n', failed) - failed - 7));
-  co_return fail(Code::Internal, read.timedOut ? "the container's shim did not answer in 30 s" : "the container's shim ended at once");
+  if (failed != std::string::npos)
+    co_return fail(Code::Invalid, read.text.substr(failed + 7, read.text.find('\n', failed) - failed - 7));
+  co_return fail(Code::Internal,
+                 read.timedOut ? "the container's shim did not answer in 30 s" : "the container's shim ended at once");
 }
 
 Result<Started> ProcessRuntime::adopt(const std::string& id, const std::string& folder) {
@@ -237,7 +240,9 @@ Task<Result<ExecResult>> ProcessRuntime::exec(std::string id, std::vector<std::s
   const Reaper reaper(*pid);
   stream_descriptor process(executor_, pidfd);
   ReadText read = co_await readAll(output, kMaxExecOutput, timeout);
-  if (read.timedOut) co_return fail(Code::Timeout, fmt::format("command timed out: after {} s", std::chrono::duration_cast<std::chrono::seconds>(timeout).count()));
+  if (read.timedOut)
+    co_return fail(Code::Timeout, fmt::format("command timed out: after {} s",
+                                              std::chrono::duration_cast<std::chrono::seconds>(timeout).count()));
   co_await process.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
   siginfo_t info{};
   ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WNOWAIT);

@@ -1,5 +1,5 @@
-// ProcessRuntime: runs containers as processes of this machine, each under its own shim (shim/container_shim.h). Shims outlive
-// this object and this process: adopt() finds them again. Used from the executor it was made with.
+// ProcessRuntime: runs containers as processes of this machine, each under its own shim (shim/container_shim.h). Shims
+// outlive this object and this process: adopt() finds them again. Used from the executor it was made with.
 #pragma once
 #include <memory>
 

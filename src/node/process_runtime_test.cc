@@ -85,9 +85,12 @@ TEST_F(ProcessRuntimeTest, MountsVolumesWhereAskedAndCreatesNothingOnTheHost) {
   const std::string models = makeVolume("models");
   std::ofstream(models + "/a.txt") << "weights";
   std::ofstream(dir_ / "file.txt") << "one file";
-  Launch l = shell("cat /mnt/models/a.txt /slipway-test-root/deep/a.txt /etc/slipway-test/f.txt; echo; touch /mnt/models/x 2>&1; "
-                   "touch /slipway-test-root/deep/made; echo note > /dev/termination-log; ls /etc/passwd");
-  l.mounts = {{models, "/mnt/models", true}, {models, "/slipway-test-root/deep", false}, {dir_ / "file.txt", "/etc/slipway-test/f.txt", true}};
+  Launch l = shell(
+      "cat /mnt/models/a.txt /slipway-test-root/deep/a.txt /etc/slipway-test/f.txt; echo; touch /mnt/models/x 2>&1; "
+      "touch /slipway-test-root/deep/made; echo note > /dev/termination-log; ls /etc/passwd");
+  l.mounts = {{models, "/mnt/models", true},
+              {models, "/slipway-test-root/deep", false},
+              {dir_ / "file.txt", "/etc/slipway-test/f.txt", true}};
   const ContainerExit e = runToEnd(l);
   EXPECT_EQ(e.exitCode, 0) << logOf(l) << e.message;
   const std::string log = logOf(l);
@@ -146,7 +149,8 @@ TEST_F(ProcessRuntimeTest, ExecRunsInsideTheContainersView) {
 }
 
 TEST_F(ProcessRuntimeTest, LogsAreRotatedAndBounded) {
-  Launch l = shell("i=0; while [ $i -lt 3000 ]; do echo \"line $i of a log that is longer than it may be\"; i=$((i+1)); done");
+  Launch l =
+      shell("i=0; while [ $i -lt 3000 ]; do echo \"line $i of a log that is longer than it may be\"; i=$((i+1)); done");
   l.logMaxBytes = 20000;
   l.logMaxFiles = 3;
   EXPECT_EQ(runToEnd(l).exitCode, 0);

@@ -9,12 +9,15 @@ namespace slipway::node {
 namespace {
 
 std::optional<long double> valueOf(std::string_view text) {
-  static const std::map<std::string_view, long double> suffixes = {{"", 1.0L}, {"n", 1e-9L}, {"u", 1e-6L}, {"m", 1e-3L}, {"k", 1e3L},
-      {"M", 1e6L}, {"G", 1e9L}, {"T", 1e12L}, {"P", 1e15L}, {"E", 1e18L}, {"Ki", 0x1p10L}, {"Mi", 0x1p20L}, {"Gi", 0x1p30L},
-      {"Ti", 0x1p40L}, {"Pi", 0x1p50L}, {"Ei", 0x1p60L}};
+  static const std::map<std::string_view, long double> suffixes = {
+      {"", 1.0L},      {"n", 1e-9L},    {"u", 1e-6L},    {"m", 1e-3L},   {"k", 1e3L},     {"M", 1e6L},
+      {"G", 1e9L},     {"T", 1e12L},    {"P", 1e15L},    {"E", 1e18L},   {"Ki", 0x1p10L}, {"Mi", 0x1p20L},
+      {"Gi", 0x1p30L}, {"Ti", 0x1p40L}, {"Pi", 0x1p50L}, {"Ei", 0x1p60L}};
   const std::string copy(text);
   std::size_t digits = 0;
-  while (digits < copy.size() && (std::isdigit(static_cast<unsigned char>(copy[digits])) != 0 || std::strchr("+-.", copy[digits]) != nullptr)) ++digits;
+  while (digits < copy.size() &&
+         (std::isdigit(static_cast<unsigned char>(copy[digits])) != 0 || std::strchr("+-.", copy[digits]) != nullptr))
+    ++digits;
   if (digits == 0 || digits > 40) return std::nullopt;
   char* end = nullptr;
   const std::string number = copy.substr(0, digits);
@@ -35,7 +38,8 @@ std::optional<std::int64_t> roundUp(std::optional<long double> value, long doubl
   // Decimal fractions are not exact in binary: what is within a billionth of a whole number is that number.
   const long double scaled = *value * scale;
   const long double nearest = std::round(scaled);
-  const long double result = std::fabs(scaled - nearest) < 1e-9L * std::max(1.0L, std::fabs(scaled)) ? nearest : std::ceil(scaled);
+  const long double result =
+      std::fabs(scaled - nearest) < 1e-9L * std::max(1.0L, std::fabs(scaled)) ? nearest : std::ceil(scaled);
   if (!(std::fabs(result) < 9.2e18L)) return std::nullopt;
   return static_cast<std::int64_t>(result);
 }

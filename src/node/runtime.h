@@ -15,38 +15,38 @@
 namespace slipway::node {
 
 struct Mount {
-  std::string source;      // absolute path on this machine; a folder or a file
-  std::string target;      // absolute path inside the container
+  std::string source;  // absolute path on this machine; a folder or a file
+  std::string target;  // absolute path inside the container
   bool readOnly = false;
 };
 
 // Everything that one run of one container needs. It travels to the shim as a file (shim/launch_file.h).
 struct Launch {
-  std::string id;                    // container id without scheme: 64 hex digits
+  std::string id;  // container id without scheme: 64 hex digits
   std::string podUid, podName, ns, container;
-  int instance = 0;                  // 0 for the first start, then 1, 2, …
+  int instance = 0;  // 0 for the first start, then 1, 2, …
   std::vector<std::string> argv;
-  std::vector<std::string> env;      // NAME=value
-  std::string workingDir;            // empty: /
+  std::vector<std::string> env;  // NAME=value
+  std::string workingDir;        // empty: /
   std::vector<Mount> mounts;
-  std::int64_t memoryLimit = 0;      // bytes; 0: none
-  std::int64_t cpuMillis = 0;        // thousandths of a core; 0: none
-  std::string folder;                // this run's own folder: spec, shim and exit records, root mount point
+  std::int64_t memoryLimit = 0;  // bytes; 0: none
+  std::int64_t cpuMillis = 0;    // thousandths of a core; 0: none
+  std::string folder;            // this run's own folder: spec, shim and exit records, root mount point
   std::string logPath;
   std::uint64_t logMaxBytes = 10 << 20;  // per file, then it is rotated
   int logMaxFiles = 5;                   // files kept, the current one included
-  bool substituteMounts = false;     // where no mount namespace can be had: replace mount paths in argv and env instead
+  bool substituteMounts = false;         // where no mount namespace can be had: replace mount paths in argv and env instead
 };
 
 struct Started {
-  int pid = 0;                       // the program itself
+  int pid = 0;  // the program itself
   WallTime startedAt;
-  std::string note;                  // what this machine could not give (no cgroup, …); empty: all there
+  std::string note;  // what this machine could not give (no cgroup, …); empty: all there
 };
 
 struct ExecResult {
   int exitCode = 0;
-  std::string output;                // stdout and stderr together, at most 10 KiB
+  std::string output;  // stdout and stderr together, at most 10 KiB
 };
 
 class Runtime {
@@ -58,8 +58,8 @@ class Runtime {
   virtual Result<Started> adopt(const std::string& id, const std::string& folder) = 0;
   // Resumes when the container has ended and all its processes are gone.
   virtual Task<ContainerExit> wait(std::string id) = 0;
-  virtual void terminate(const std::string& id) = 0;   // SIGTERM to its process group
-  virtual void kill(const std::string& id) = 0;        // SIGKILL to everything in it
+  virtual void terminate(const std::string& id) = 0;  // SIGTERM to its process group
+  virtual void kill(const std::string& id) = 0;       // SIGKILL to everything in it
   // Runs a program inside the container. Timeout when it takes longer (it is killed).
   virtual Task<Result<ExecResult>> exec(std::string id, std::vector<std::string> argv, Duration timeout) = 0;
 };

@@ -59,7 +59,8 @@ Status addKeys(Files& files, const Json& source, const Json& object, bool secret
       return fail(Code::NotFound, fmt::format("references non-existent {} key: {}", secret ? "secret" : "config", key));
     }
     const std::string path = textAt(item, "path");
-    if (!isSafeRelative(path)) return fail(Code::Invalid, fmt::format("{}: items path \"{}\" must be relative and without ..", kindAndName, path));
+    if (!isSafeRelative(path))
+      return fail(Code::Invalid, fmt::format("{}: items path \"{}\" must be relative and without ..", kindAndName, path));
     files[path] = {found->second, modeOf(item, source, mode)};
   }
   return {};
@@ -81,12 +82,14 @@ Status addObject(Files& files, const Json& source, const VolumeInput& in, bool s
 Status addDownward(Files& files, const Json& source, const VolumeInput& in, int mode) {
   for (const Json& item : at(source, "items")) {
     const std::string path = textAt(item, "path");
-    if (!isSafeRelative(path)) return fail(Code::Invalid, fmt::format("downwardAPI path \"{}\" must be relative and without ..", path));
+    if (!isSafeRelative(path))
+      return fail(Code::Invalid, fmt::format("downwardAPI path \"{}\" must be relative and without ..", path));
     const Json& field = at(item, "fieldRef");
     const Json& resource = at(item, "resourceFieldRef");
     Result<std::string> text = field.is_object()
-        ? fieldValue(in.pod, textAt(field, "fieldPath"), in.facts)
-        : resourceValue(containerNamed(in.pod, textAt(resource, "containerName")), textAt(resource, "resource"), textAt(resource, "divisor"), in.facts);
+                                   ? fieldValue(in.pod, textAt(field, "fieldPath"), in.facts)
+                                   : resourceValue(containerNamed(in.pod, textAt(resource, "containerName")),
+                                                   textAt(resource, "resource"), textAt(resource, "divisor"), in.facts);
     SLIP_CHECK(text);
     files[path] = {std::move(*text), modeOf(item, source, mode)};
   }
@@ -111,14 +114,17 @@ Status addProjected(Files& files, const Json& projected, const VolumeInput& in, 
 Result<VolumePlace> claimPlace(const Json& source, const VolumeInput& in) {
   const std::string name = textAt(source, "claimName");
   const auto claim = in.refs.claims.find(name);
-  if (claim == in.refs.claims.end() || claim->second.is_null()) return fail(Code::NotFound, fmt::format("persistentvolumeclaim \"{}\" not found", name));
+  if (claim == in.refs.claims.end() || claim->second.is_null())
+    return fail(Code::NotFound, fmt::format("persistentvolumeclaim \"{}\" not found", name));
   const std::string volumeName = textAt(at(claim->second, "spec"), "volumeName");
   const auto volume = in.refs.volumes.find(volumeName);
   if (volumeName.empty() || volume == in.refs.volumes.end() || volume->second.is_null())
     return fail(Code::Unavailable, fmt::format("persistentvolumeclaim \"{}\" is not bound to a volume yet", name));
   std::string path = textAt(at(volume->second, "spec", "hostPath"), "path");
   if (path.empty()) path = textAt(at(volume->second, "spec", "local"), "path");
-  if (path.empty()) return fail(Code::Invalid, fmt::format("persistentvolume \"{}\": only hostPath and local volumes exist here", volumeName));
+  if (path.empty())
+    return fail(Code::Invalid,
+                fmt::format("persistentvolume \"{}\": only hostPath and local volumes exist here", volumeName));
   std::error_code ec;
   if (!fs::exists(path, ec)) SLIP_CHECK(makeFolder(path, 0777));
   return VolumePlace{path, boolAt(source, "readOnly")};
@@ -135,11 +141,13 @@ Result<VolumePlace> hostPlace(const Json& source) {
   } else if (!there && type == "FileOrCreate") {
     SLIP_CHECK(writeFileAtomic(path, "", 0644));
   } else if (!there) {
-    return fail(Code::NotFound, fmt::format("hostPath type check failed: {} is not a {}", path, type == "File" ? "file" : "directory"));
+    return fail(Code::NotFound,
+                fmt::format("hostPath type check failed: {} is not a {}", path, type == "File" ? "file" : "directory"));
   }
   const bool folder = fs::is_directory(path, ec);
   if ((type.starts_with("Directory") && !folder) || (type.starts_with("File") && folder))
-    return fail(Code::Invalid, fmt::format("hostPath type check failed: {} is not a {}", path, type.starts_with("File") ? "file" : "directory"));
+    return fail(Code::Invalid, fmt::format("hostPath type check failed: {} is not a {}", path,
+                                           type.starts_with("File") ? "file" : "directory"));
   return VolumePlace{path, false};
 }
 
@@ -159,14 +167,17 @@ Result<VolumePlace> setUpVolume(const Json& volume, const VolumeInput& in) {
   } else if (volume.contains("secret")) {
     SLIP_CHECK(addObject(files, volume["secret"], in, true, 0644));
   } else if (volume.contains("downwardAPI")) {
-    SLIP_CHECK(addDownward(files, volume["downwardAPI"], in, static_cast<int>(intAt(volume["downwardAPI"], "defaultMode", 0644))));
+    SLIP_CHECK(
+        addDownward(files, volume["downwardAPI"], in, static_cast<int>(intAt(volume["downwardAPI"], "defaultMode", 0644))));
   } else if (volume.contains("projected")) {
     SLIP_CHECK(addProjected(files, volume["projected"], in, name));
   } else {
     std::string kind = "?";
     for (const auto& [key, value] : volume.items())
       if (key != "name") kind = key;
-    return fail(Code::Unimplemented, fmt::format("volumes of type {} do not exist here; use emptyDir, configMap, secret, projected, downwardAPI, persistentVolumeClaim or hostPath", kind));
+    return fail(Code::Unimplemented, fmt::format("volumes of type {} do not exist here; use emptyDir, configMap, secret, "
+                                                 "projected, downwardAPI, persistentVolumeClaim or hostPath",
+                                                 kind));
   }
   SLIP_CHECK(publishFiles(folder, files));
   return VolumePlace{folder, true};
@@ -183,7 +194,8 @@ std::optional<Files> published(const std::string& folder) {
     if (ec || !it->is_regular_file(ec)) continue;
     struct stat info{};
     ::stat(it->path().c_str(), &info);
-    files[it->path().lexically_relative(real).string()] = {readWholeFile(it->path().string()).value_or(""), static_cast<int>(info.st_mode & 07777)};
+    files[it->path().lexically_relative(real).string()] = {readWholeFile(it->path().string()).value_or(""),
+                                                           static_cast<int>(info.st_mode & 07777)};
   }
   return files;
 }
@@ -238,14 +250,16 @@ Result<std::vector<Mount>> mountsOf(const Json& container, const VolumePlaces& p
   for (const Json& m : at(container, "volumeMounts")) {
     const std::string name = textAt(m, "name");
     const auto place = places.find(name);
-    if (place == places.end()) return fail(Code::Invalid, fmt::format("volumeMounts name \"{}\": the pod has no such volume", name));
+    if (place == places.end())
+      return fail(Code::Invalid, fmt::format("volumeMounts name \"{}\": the pod has no such volume", name));
     Mount mount{place->second.path, textAt(m, "mountPath"), boolAt(m, "readOnly") || place->second.readOnly};
     if (!mount.target.starts_with("/")) mount.target = "/" + mount.target;
     while (mount.target.size() > 1 && mount.target.back() == '/') mount.target.pop_back();
     std::string sub = textAt(m, "subPath");
     if (sub.empty()) sub = expandVariables(textAt(m, "subPathExpr"), env);
     if (!sub.empty()) {
-      if (!isSafeRelative(sub)) return fail(Code::Invalid, fmt::format("subPath \"{}\" must be relative and without ..", sub));
+      if (!isSafeRelative(sub))
+        return fail(Code::Invalid, fmt::format("subPath \"{}\" must be relative and without ..", sub));
       std::error_code ec;
       const fs::path wanted = fs::path(place->second.path) / sub;
       if (!fs::exists(wanted, ec) && !place->second.readOnly) fs::create_directories(wanted, ec);
@@ -253,7 +267,8 @@ Result<std::vector<Mount>> mountsOf(const Json& container, const VolumePlaces& p
       const fs::path root = fs::canonical(place->second.path, ec);
       if (ec) return fail(Code::NotFound, fmt::format("failed to prepare subPath \"{}\" for volumeMount \"{}\"", sub, name));
       const fs::path inside = real.lexically_relative(root);
-      if (inside.empty() || *inside.begin() == "..") return fail(Code::Invalid, fmt::format("subPath \"{}\" leads out of volume \"{}\"", sub, name));
+      if (inside.empty() || *inside.begin() == "..")
+        return fail(Code::Invalid, fmt::format("subPath \"{}\" leads out of volume \"{}\"", sub, name));
       mount.source = real.string();
     }
     mounts.push_back(std::move(mount));

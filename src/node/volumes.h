@@ -1,5 +1,6 @@
-// A pod's volumes as folders and files of this machine, under DIR/pods/<uid>/volumes/<name>. Blocking file work, small: called on
-// the control loop. ConfigMap, Secret, projected and downwardAPI contents swap atomically (the ..data link), as the kubelet does.
+// A pod's volumes as folders and files of this machine, under DIR/pods/<uid>/volumes/<name>. Blocking file work, small:
+// called on the control loop. ConfigMap, Secret, projected and downwardAPI contents swap atomically (the ..data link), as
+// the kubelet does.
 #pragma once
 #include <map>
 #include <string>
@@ -10,8 +11,8 @@
 namespace slipway::node {
 
 struct VolumePlace {
-  std::string path;             // absolute, on this machine
-  bool readOnly = false;        // whatever the mount asks for
+  std::string path;       // absolute, on this machine
+  bool readOnly = false;  // whatever the mount asks for
 };
 using VolumePlaces = std::map<std::string, VolumePlace>;
 
@@ -19,11 +20,12 @@ struct VolumeInput {
   const Json& pod;
   const References& refs;
   const PodFacts& facts;
-  std::string folder;                                // DIR/pods/<uid>/volumes
-  std::map<std::string, std::string> tokens;         // volume/path -> service account token; may be empty
+  std::string folder;                         // DIR/pods/<uid>/volumes
+  std::map<std::string, std::string> tokens;  // volume/path -> service account token; may be empty
 };
 
-// Creates or refreshes every volume. Errors in the kubelet's words: `MountVolume.SetUp failed for volume "v" : secret "s" not found`.
+// Creates or refreshes every volume. Errors in the kubelet's words: `MountVolume.SetUp failed for volume "v" : secret "s"
+// not found`.
 Result<VolumePlaces> setUpVolumes(const VolumeInput& input);
 
 // The container's mounts. subPath is created inside the volume when absent and may not lead out of it.
@@ -35,7 +37,8 @@ struct PublishedFile {
   int mode = 0644;
   bool operator==(const PublishedFile&) const = default;
 };
-// Makes `folder` hold exactly these files (relative path -> content) in one step for readers. Does nothing when it already does.
+// Makes `folder` hold exactly these files (relative path -> content) in one step for readers. Does nothing when it already
+// does.
 Status publishFiles(const std::string& folder, const std::map<std::string, PublishedFile>& files);
 
 }  // namespace slipway::node

@@ -27,7 +27,8 @@ class VolumesTest : public ::testing::Test {
     return ::stat((dir_ / ("volumes/" + path)).c_str(), &info) == 0 ? static_cast<int>(info.st_mode & 0777) : -1;
   }
   TempFolder dir_;
-  Json pod_ = {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"labels", {{"a", "b"}}}}}, {"spec", {{"containers", Json::array()}}}};
+  Json pod_ = {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"labels", {{"a", "b"}}}}},
+               {"spec", {{"containers", Json::array()}}}};
   References refs_;
   PodFacts facts_{"127.20.0.2", "127.0.0.1", "n", 1000, 1 << 30};
 };
@@ -35,8 +36,11 @@ class VolumesTest : public ::testing::Test {
 TEST_F(VolumesTest, SecretsAndConfigMapsBecomeFilesWithTheirModes) {
   refs_.secrets["s"] = {{"data", {{"token", "aGk="}, {"other", "eA=="}}}};
   refs_.configMaps["c"] = {{"data", {{"k", "v"}}}, {"binaryData", {{"bin", "AAE="}}}};
-  const auto places = setUp(Json::array({{{"name", "s"}, {"secret", {{"secretName", "s"}, {"defaultMode", 0400}, {"items", Json::array({{{"key", "token"}, {"path", "a/b"}}})}}}},
-      {{"name", "c"}, {"configMap", {{"name", "c"}}}}}));
+  const auto places = setUp(Json::array(
+      {{{"name", "s"},
+        {"secret",
+         {{"secretName", "s"}, {"defaultMode", 0400}, {"items", Json::array({{{"key", "token"}, {"path", "a/b"}}})}}}},
+       {{"name", "c"}, {"configMap", {{"name", "c"}}}}}));
   ASSERT_TRUE(places) << places.error().message;
   EXPECT_EQ(text("s/a/b"), "hi");
   EXPECT_EQ(mode("s/a/b"), 0400);
@@ -65,8 +69,11 @@ TEST_F(VolumesTest, AnUpdateSwapsAllFilesInOneStep) {
 
 TEST_F(VolumesTest, ProjectedVolumesJoinTheirSources) {
   refs_.configMaps["c"] = {{"data", {{"k", "v"}}}};
-  const Json sources = Json::array({{{"configMap", {{"name", "c"}}}}, {{"downwardAPI", {{"items", Json::array({{{"path", "labels"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}}})}}}},
-      {{"configMap", {{"name", "kube-root-ca.crt"}}}}, {{"serviceAccountToken", {{"path", "token"}}}}});
+  const Json sources = Json::array(
+      {{{"configMap", {{"name", "c"}}}},
+       {{"downwardAPI", {{"items", Json::array({{{"path", "labels"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}}})}}}},
+       {{"configMap", {{"name", "kube-root-ca.crt"}}}},
+       {{"serviceAccountToken", {{"path", "token"}}}}});
   ASSERT_TRUE(setUp(Json::array({{{"name", "p"}, {"projected", {{"sources", sources}}}}})));
   EXPECT_EQ(text("p/k"), "v");
   EXPECT_EQ(text("p/labels"), "a=\"b\"");
@@ -76,16 +83,21 @@ TEST_F(VolumesTest, ProjectedVolumesJoinTheirSources) {
 TEST_F(VolumesTest, RefusesWithTheKubeletsWords) {
   refs_.claims["pvc"] = {{"spec", Json::object()}};
   const std::pair<Json, std::string> cases[] = {
-      {{{"name", "v"}, {"secret", {{"secretName", "s"}}}}, "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found"},
-      {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "pvc"}}}}, "MountVolume.SetUp failed for volume \"v\" : persistentvolumeclaim \"pvc\" is not bound to a volume yet"},
-      {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "no"}}}}, "MountVolume.SetUp failed for volume \"v\" : persistentvolumeclaim \"no\" not found"},
-      {{{"name", "v"}, {"hostPath", {{"path", "/no/such"}, {"type", "Directory"}}}}, "MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: /no/such is not a directory"}};
+      {{{"name", "v"}, {"secret", {{"secretName", "s"}}}},
+       "MountVolume.SetUp failed for volume \"v\" : secret \"s\" not found"},
+      {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "pvc"}}}},
+       "MountVolume.SetUp failed for volume \"v\" : persistentvolumeclaim \"pvc\" is not bound to a volume yet"},
+      {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "no"}}}},
+       "MountVolume.SetUp failed for volume \"v\" : persistentvolumeclaim \"no\" not found"},
+      {{{"name", "v"}, {"hostPath", {{"path", "/no/such"}, {"type", "Directory"}}}},
+       "MountVolume.SetUp failed for volume \"v\" : hostPath type check failed: /no/such is not a directory"}};
   for (const auto& [volume, message] : cases) {
     const auto r = setUp(Json::array({volume}));
     ASSERT_FALSE(r) << message;
     EXPECT_EQ(r.error().message, message);
   }
-  EXPECT_NE(setUp(Json::array({{{"name", "v"}, {"nfs", {{"server", "x"}}}}})).error().message.find("type nfs"), std::string::npos);
+  EXPECT_NE(setUp(Json::array({{{"name", "v"}, {"nfs", {{"server", "x"}}}}})).error().message.find("type nfs"),
+            std::string::npos);
 }
 
 TEST_F(VolumesTest, ClaimsMountTheFolderOfTheirVolume) {
@@ -102,7 +114,8 @@ TEST_F(VolumesTest, SubPathsStayInsideTheVolume) {
   ASSERT_TRUE(places);
   fs::create_symlink("/etc", dir_ / "volumes/v/out");
   auto mounts = [&](const std::string& sub) {
-    const Json c = {{"name", "c"}, {"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/mnt/x/"}, {"subPath", sub}}})}};
+    const Json c = {{"name", "c"},
+                    {"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/mnt/x/"}, {"subPath", sub}}})}};
     return mountsOf(c, *places, {});
   };
   const auto good = mounts("a/b");
@@ -115,10 +128,12 @@ TEST_F(VolumesTest, SubPathsStayInsideTheVolume) {
 TEST(SubstituteMounts, ReplacesPathsAtTheirBordersLongestFirst) {
   Launch l;
   l.mounts = {{"/data/m", "/mnt/models", false}, {"/data/sub", "/mnt/models/sub", false}};
-  l.argv = {"server", "--model_dir=/mnt/models", "/mnt/models/sub/x", "/mnt/modelsX", "/other/mnt/models", "s3://b/mnt/models"};
+  l.argv = {"server",       "--model_dir=/mnt/models", "/mnt/models/sub/x",
+            "/mnt/modelsX", "/other/mnt/models",       "s3://b/mnt/models"};
   l.env = {"DIRS=/mnt/models:/mnt/models/sub"};
   substituteMounts(&l);
-  EXPECT_EQ(l.argv, (std::vector<std::string>{"server", "--model_dir=/data/m", "/data/sub/x", "/mnt/modelsX", "/other/mnt/models", "s3://b/mnt/models"}));
+  EXPECT_EQ(l.argv, (std::vector<std::string>{"server", "--model_dir=/data/m", "/data/sub/x", "/mnt/modelsX",
+                                              "/other/mnt/models", "s3://b/mnt/models"}));
   EXPECT_EQ(l.env[0], "DIRS=/data/m:/data/sub");
 }
 

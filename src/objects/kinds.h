@@ -39,7 +39,8 @@ inline constexpr Kind kNetworkPolicy{"networking.k8s.io", "v1", "NetworkPolicy",
 inline constexpr Kind kIngress{"networking.k8s.io", "v1", "Ingress", "ingresses"};
 inline constexpr Kind kInferenceService{"serving.kserve.io", "v1beta1", "InferenceService", "inferenceservices"};
 inline constexpr Kind kServingRuntime{"serving.kserve.io", "v1alpha1", "ServingRuntime", "servingruntimes"};
-inline constexpr Kind kClusterServingRuntime{"serving.kserve.io", "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes", false};
+inline constexpr Kind kClusterServingRuntime{"serving.kserve.io", "v1alpha1", "ClusterServingRuntime",
+                                             "clusterservingruntimes", false};
 inline constexpr Kind kTrainedModel{"serving.kserve.io", "v1alpha1", "TrainedModel", "trainedmodels"};
 inline constexpr Kind kInferenceGraph{"serving.kserve.io", "v1alpha1", "InferenceGraph", "inferencegraphs"};
 }  // namespace kinds

@@ -5,8 +5,8 @@
 
 namespace slipway::protocol::detail {
 namespace {
-constexpr std::size_t kMaxRank = 32;                  // numpy's own limit
-constexpr std::size_t kKeepBytes = 1 << 20;           // buffers of larger bodies are freed after use
+constexpr std::size_t kMaxRank = 32;         // numpy's own limit
+constexpr std::size_t kKeepBytes = 1 << 20;  // buffers of larger bodies are freed after use
 
 std::string_view reasonOf(simdjson::error_code code) {
   switch (code) {
@@ -60,8 +60,8 @@ bool JsonText::atEnd() {
 Error JsonText::syntax(simdjson::error_code code) {
   std::string message = fmt::format("Unrecognized request format: {}", reasonOf(code));
   const char* at = nullptr;
-  if (open_ && document_.current_location().get(at) == simdjson::SUCCESS &&
-      at >= text_.data() && at <= text_.data() + text_.size()) {
+  if (open_ && document_.current_location().get(at) == simdjson::SUCCESS && at >= text_.data() &&
+      at <= text_.data() + text_.size()) {
     text_ = text_.substr(0, static_cast<std::size_t>(at - text_.data()));
   }
   if (code != simdjson::EMPTY && code != simdjson::UTF8_ERROR) {  // an open end is told by where the text ends
@@ -91,14 +91,21 @@ bool ListReader::wrongElement(ondemand::value v, std::string_view expected) {
   const std::string_view token = v.raw_json_token();
   const char c = token.empty() ? ' ' : token[0];
   if (c == 'N' || c == 'I' || token.starts_with("-I"))
-    return refuse(where() + " is NaN or Infinity, which JSON cannot carry: send null for NaN, or use the binary tensor extension");
+    return refuse(where() +
+                  " is NaN or Infinity, which JSON cannot carry: send null for NaN, or use the binary tensor extension");
   std::string_view got;
-  if (c == '{') got = "an object";
-  else if (c == '"') got = "a string";
-  else if (c == 't' || c == 'f' || c == 'n') got = "a literal";
-  else if (c == '-' || (c >= '0' && c <= '9')) got = "a number";
-  else return syntax(simdjson::TAPE_ERROR);
-  const std::string shown = c == '{' || token.size() > 40 ? "" : fmt::format(" ({})", token.substr(0, token.find_last_not_of(" \t\r\n") + 1));
+  if (c == '{')
+    got = "an object";
+  else if (c == '"')
+    got = "a string";
+  else if (c == 't' || c == 'f' || c == 'n')
+    got = "a literal";
+  else if (c == '-' || (c >= '0' && c <= '9'))
+    got = "a number";
+  else
+    return syntax(simdjson::TAPE_ERROR);
+  const std::string shown =
+      c == '{' || token.size() > 40 ? "" : fmt::format(" ({})", token.substr(0, token.find_last_not_of(" \t\r\n") + 1));
   return refuse(fmt::format("{} is {}{}, expected {}", where(), got, shown, expected));
 }
 
@@ -132,18 +139,20 @@ bool ListReader::integerLeaf(ondemand::value v) {
   using Limits = std::numeric_limits<T>;
   const auto store = [&](auto number) {
     if (!std::in_range<T>(number))
-      return refuse(fmt::format("{} is {}, out of range for {} ({} to {})", where(), number, dataTypeName(tensor_.type), Limits::min() + 0,
-                                Limits::max() + 0));
+      return refuse(fmt::format("{} is {}, out of range for {} ({} to {})", where(), number, dataTypeName(tensor_.type),
+                                Limits::min() + 0, Limits::max() + 0));
     tensor_.data.push(static_cast<T>(number));
     return true;
   };
   ondemand::number number;
-  if (v.get_number().get(number) != simdjson::SUCCESS) return wrongElement(v, fmt::format("an integer that fits {}", dataTypeName(tensor_.type)));
+  if (v.get_number().get(number) != simdjson::SUCCESS)
+    return wrongElement(v, fmt::format("an integer that fits {}", dataTypeName(tensor_.type)));
   if (number.is_int64()) return store(number.get_int64());
   if (number.is_uint64()) return store(number.get_uint64());
   const double real = number.get_double();
   if (real != std::floor(real) || std::fabs(real) >= 9.2e18)
-    return refuse(fmt::format("{} is {}, not an integer that fits {}: send datatype FP32 or FP64", where(), real, dataTypeName(tensor_.type)));
+    return refuse(fmt::format("{} is {}, not an integer that fits {}: send datatype FP32 or FP64", where(), real,
+                              dataTypeName(tensor_.type)));
   return store(static_cast<std::int64_t>(real));
 }
 
@@ -151,7 +160,8 @@ bool ListReader::boolLeaf(ondemand::value v) {
   bool truth = false;
   if (v.get_bool().get(truth) != simdjson::SUCCESS) {
     std::int64_t number = -1;
-    if (v.get_int64().get(number) != simdjson::SUCCESS || number < 0 || number > 1) return wrongElement(v, "true, false, 0 or 1");
+    if (v.get_int64().get(number) != simdjson::SUCCESS || number < 0 || number > 1)
+      return wrongElement(v, "true, false, 0 or 1");
     truth = number == 1;
   }
   tensor_.data.push(static_cast<std::uint8_t>(truth ? 1 : 0));
@@ -177,8 +187,8 @@ bool ListReader::closeList(std::size_t depth, std::int64_t count) {
   if (shape_.size() <= depth) shape_.resize(depth + 1, -1);
   if (shape_[depth] == -1) shape_[depth] = count;
   if (shape_[depth] == count) return true;
-  return refuse(fmt::format("lists differ in length at depth {}: {} and {} elements; every row needs the same number", depth + 1, shape_[depth],
-                            count));
+  return refuse(fmt::format("lists differ in length at depth {}: {} and {} elements; every row needs the same number",
+                            depth + 1, shape_[depth], count));
 }
 
 template <class Leaf>
@@ -196,7 +206,9 @@ bool ListReader::walk(ondemand::array list, std::size_t depth, Leaf leaf) {
       continue;
     }
     if (rank_ == 0) rank_ = depth + 1;
-    if (rank_ != depth + 1) return refuse(fmt::format("{} stands at depth {}, others at depth {}: lists and values are mixed", where(), depth + 1, rank_));
+    if (rank_ != depth + 1)
+      return refuse(
+          fmt::format("{} stands at depth {}, others at depth {}: lists and values are mixed", where(), depth + 1, rank_));
     if (!leaf(v)) return false;
   }
   return closeList(depth, count);
@@ -215,7 +227,8 @@ Status ListReader::read(ondemand::array list) {
       case DataType::Int16: return walk(list, 0, [this](ondemand::value v) { return integerLeaf<std::int16_t>(v); });
       case DataType::Int32: return walk(list, 0, [this](ondemand::value v) { return integerLeaf<std::int32_t>(v); });
       case DataType::Int64: return walk(list, 0, [this](ondemand::value v) { return integerLeaf<std::int64_t>(v); });
-      case DataType::Fp16: return refuse("datatype FP16 has no JSON form: send it with the binary tensor extension, or as FP32");
+      case DataType::Fp16:
+        return refuse("datatype FP16 has no JSON form: send it with the binary tensor extension, or as FP32");
       case DataType::Fp32: return walk(list, 0, [this](ondemand::value v) { return realLeaf<float>(v); });
       case DataType::Fp64: return walk(list, 0, [this](ondemand::value v) { return realLeaf<double>(v); });
       case DataType::Bytes: return walk(list, 0, [this](ondemand::value v) { return textLeaf(v); });
@@ -223,7 +236,8 @@ Status ListReader::read(ondemand::array list) {
     return refuse("unknown datatype");
   };
   if (!run()) return fail(std::move(error_));
-  if (rank_ != 0 && shape_.size() != rank_) return fail(Code::BadRequest, "lists and values are mixed at one depth; every row needs the same form");
+  if (rank_ != 0 && shape_.size() != rank_)
+    return fail(Code::BadRequest, "lists and values are mixed at one depth; every row needs the same form");
   return {};
 }
 

@@ -1,5 +1,5 @@
-// Inside of protocol's parsers: simdjson's on-demand cursor over one body, and the walk that turns (nested) JSON lists straight
-// into a Tensor. Only .cc files of this module include it: simdjson is a large header.
+// Inside of protocol's parsers: simdjson's on-demand cursor over one body, and the walk that turns (nested) JSON lists
+// straight into a Tensor. Only .cc files of this module include it: simdjson is a large header.
 #pragma once
 #include <simdjson.h>
 
@@ -42,9 +42,12 @@ class ListReader {
   const Shape& shape() const { return shape_; }  // as nested in the JSON
 
  private:
-  template <class Leaf> bool walk(ondemand::array list, std::size_t depth, Leaf leaf);
-  template <class T> bool realLeaf(ondemand::value v);
-  template <class T> bool integerLeaf(ondemand::value v);
+  template <class Leaf>
+  bool walk(ondemand::array list, std::size_t depth, Leaf leaf);
+  template <class T>
+  bool realLeaf(ondemand::value v);
+  template <class T>
+  bool integerLeaf(ondemand::value v);
   bool boolLeaf(ondemand::value v);
   bool textLeaf(ondemand::value v);
   bool inferLeaf(ondemand::value v);

@@ -23,7 +23,8 @@ void appendReal(std::string& out, T value) {
   const T magnitude = std::fabs(value);
   // to_chars alone switches to an exponent where that is shorter (1e5); Python does so outside [1e-4, 1e16).
   const bool fixed = magnitude == 0 || (magnitude >= T(1e-4) && magnitude < T(1e16));
-  char* end = std::to_chars(text, text + sizeof text, value, fixed ? std::chars_format::fixed : std::chars_format::scientific).ptr;
+  char* end =
+      std::to_chars(text, text + sizeof text, value, fixed ? std::chars_format::fixed : std::chars_format::scientific).ptr;
   out.append(text, end);
   if (fixed && std::find(text, end, '.') == end) out += ".0";
 }
@@ -105,8 +106,10 @@ void appendString(std::string& out, std::string_view text) {
       continue;
     }
     out.append(text, plain, i - plain);
-    if (length == 0) out += "\xEF\xBF\xBD";
-    else appendEscaped(out, c);
+    if (length == 0)
+      out += "\xEF\xBF\xBD";
+    else
+      appendEscaped(out, c);
     plain = ++i;
   }
   out.append(text, plain);
@@ -126,7 +129,8 @@ void appendElements(std::string& out, const Tensor& t, std::size_t from, std::si
     case DataType::Int16: return each(std::int16_t{}, ints);
     case DataType::Int32: return each(std::int32_t{}, ints);
     case DataType::Int64: return each(std::int64_t{}, ints);
-    case DataType::Fp16: return each(std::uint16_t{}, [](std::string& o, std::uint16_t v) { appendFloat(o, halfToFloat(v)); });
+    case DataType::Fp16:
+      return each(std::uint16_t{}, [](std::string& o, std::uint16_t v) { appendFloat(o, halfToFloat(v)); });
     case DataType::Fp32: return each(float{}, [](std::string& o, float v) { appendFloat(o, v); });
     case DataType::Fp64: return each(double{}, [](std::string& o, double v) { appendDouble(o, v); });
     case DataType::Bytes:

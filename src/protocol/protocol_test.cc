@@ -65,16 +65,20 @@ TEST(V1, ReadsNullAsNan) { EXPECT_TRUE(std::isnan(V1Reader().read(R"({"instances
 TEST(V1, RefusesWhatIsNotJsonAndSaysWhere) {
   for (const char* body : {"", "x", "{", R"({"instances": [[1,2})", R"({"instances": [[1 2]]})", R"({"instances": [[1]]} x)",
                            R"({"instances": [[1.2.3]]})", "[1]", "5", "\xFF", R"({"instances": [[1)"})
-    EXPECT_TRUE(v1Error(body).find("Unrecognized request format: ") != std::string::npos || v1Error(body).find("expected a finite number") != std::string::npos)
+    EXPECT_TRUE(v1Error(body).find("Unrecognized request format: ") != std::string::npos ||
+                v1Error(body).find("expected a finite number") != std::string::npos)
         << body << " gave " << v1Error(body);
-  EXPECT_NE(v1Error("{\"instances\":\n [[1 2]]}").find("line 2"), std::string::npos) << v1Error("{\"instances\":\n [[1 2]]}");
+  EXPECT_NE(v1Error("{\"instances\":\n [[1 2]]}").find("line 2"), std::string::npos)
+      << v1Error("{\"instances\":\n [[1 2]]}");
 }
 
 TEST(V1, NamesWhatIsWrongWithTheInstances) {
   EXPECT_EQ(v1Error(R"({"instances": 3})"), "Expected \"instances\" to be a list");
-  EXPECT_EQ(v1Error(R"({"a": 3})"), "Expected \"instances\" or \"inputs\" in the request, for example {\"instances\": [[1.0, 2.0]]}");
+  EXPECT_EQ(v1Error(R"({"a": 3})"),
+            "Expected \"instances\" or \"inputs\" in the request, for example {\"instances\": [[1.0, 2.0]]}");
   EXPECT_EQ(v1Error(R"({"instances": [{"a": 1}]})"), "\"instances\": element 0 is an object, expected a finite number");
-  EXPECT_EQ(v1Error(R"({"instances": [[1, "a"]]})"), "\"instances\": element 1 is a string (\"a\"), expected a finite number");
+  EXPECT_EQ(v1Error(R"({"instances": [[1, "a"]]})"),
+            "\"instances\": element 1 is a string (\"a\"), expected a finite number");
   EXPECT_EQ(v1Error(R"({"instances": [["a", 1]]})"), "\"instances\": element 1 is a number (1), expected a string");
   EXPECT_EQ(v1Error(R"({"instances": [[1, 2], [3]]})"),
             "\"instances\": lists differ in length at depth 2: 2 and 1 elements; every row needs the same number");
@@ -82,7 +86,8 @@ TEST(V1, NamesWhatIsWrongWithTheInstances) {
   EXPECT_NE(v1Error(R"({"instances": [[[]], [2]]})").find("mixed"), std::string::npos);
   EXPECT_NE(v1Error(R"({"instances": [NaN]})").find("NaN or Infinity"), std::string::npos);
   EXPECT_NE(v1Error(R"({"instances": [-Infinity]})").find("NaN or Infinity"), std::string::npos);
-  EXPECT_NE(v1Error("{\"instances\": " + std::string(40, '[') + std::string(40, ']') + "}").find("nested deeper than 32"), std::string::npos);
+  EXPECT_NE(v1Error("{\"instances\": " + std::string(40, '[') + std::string(40, ']') + "}").find("nested deeper than 32"),
+            std::string::npos);
   EXPECT_NE(v1Error("{\"instances\": " + std::string(100000, '[')).find("request"), std::string::npos);
 }
 
@@ -93,7 +98,8 @@ TEST(V1, WritesPredictionsInTheShapeOfTheOutput) {
     return out;
   };
   EXPECT_EQ(write(Tensor::of<std::int64_t>("o", {2}, std::vector<std::int64_t>{0, -2})), R"({"predictions":[0,-2]})");
-  EXPECT_EQ(write(Tensor::of<double>("o", {2, 2}, std::vector<double>{1, 0.5, 0, NAN})), R"({"predictions":[[1.0,0.5],[0.0,null]]})");
+  EXPECT_EQ(write(Tensor::of<double>("o", {2, 2}, std::vector<double>{1, 0.5, 0, NAN})),
+            R"({"predictions":[[1.0,0.5],[0.0,null]]})");
   EXPECT_EQ(write(Tensor::ofTexts("o", {1}, {"set\"osa"})), R"({"predictions":["set\"osa"]})");
   EXPECT_EQ(write(Tensor::of<double>("o", {0, 2}, {})), R"({"predictions":[]})");
 }
@@ -113,9 +119,9 @@ TEST(V2, ReadsEveryDatatype) {
   const auto one = [](const std::string& type, const std::string& value) {
     return errorOf(V2Reader().readJson(input(fmt::format(R"("shape":[1],"datatype":"{}","data":[{}])", type, value))));
   };
-  for (const char* ok : {"BOOL true", "BOOL 0", "UINT8 255", "UINT16 65535", "UINT32 4294967295", "UINT64 18446744073709551615", "INT8 -128",
-                         "INT16 -32768", "INT32 -2147483648", "INT64 -9223372036854775808", "INT32 3.0", "FP32 1", "FP64 1e300", "FP64 null",
-                         "BYTES \"a\""}) {
+  for (const char* ok : {"BOOL true", "BOOL 0", "UINT8 255", "UINT16 65535", "UINT32 4294967295",
+                         "UINT64 18446744073709551615", "INT8 -128", "INT16 -32768", "INT32 -2147483648",
+                         "INT64 -9223372036854775808", "INT32 3.0", "FP32 1", "FP64 1e300", "FP64 null", "BYTES \"a\""}) {
     const std::string text = ok;
     EXPECT_EQ(one(text.substr(0, text.find(' ')), text.substr(text.find(' ') + 1)), "no error") << ok;
   }
@@ -132,20 +138,25 @@ TEST(V2, ReadsEveryDatatype) {
 }
 
 TEST(V2, NamesTheTensorTheFieldAndTheFix) {
-  EXPECT_EQ(v2Error(input(R"("shape":[1,4],"datatype":"FP32","data":[1,2,3])")), "input 'x': data has 3 elements, but shape [1, 4] takes 4");
+  EXPECT_EQ(v2Error(input(R"("shape":[1,4],"datatype":"FP32","data":[1,2,3])")),
+            "input 'x': data has 3 elements, but shape [1, 4] takes 4");
   EXPECT_EQ(v2Error(input(R"("shape":[4,1],"datatype":"FP32","data":[[1,2],[3,4]])")),
             "input 'x': data is nested as [2, 2], but shape says [4, 1]");
-  EXPECT_EQ(v2Error(input(R"("shape":[-1],"datatype":"FP32","data":[1])")), "input 'x': shape must be a list of integers >= 0");
+  EXPECT_EQ(v2Error(input(R"("shape":[-1],"datatype":"FP32","data":[1])")),
+            "input 'x': shape must be a list of integers >= 0");
   EXPECT_EQ(v2Error(input(R"("datatype":"FP32","data":[1])")), "input 'x': shape is missing, for example \"shape\": [1, 4]");
-  EXPECT_EQ(v2Error(input(R"("shape":[1],"data":[1])")), "input 'x': datatype is missing, for example \"datatype\": \"FP32\"");
+  EXPECT_EQ(v2Error(input(R"("shape":[1],"data":[1])")),
+            "input 'x': datatype is missing, for example \"datatype\": \"FP32\"");
   EXPECT_EQ(v2Error(input(R"("shape":[1],"datatype":"FP32")")), "input 'x': data is missing");
   EXPECT_EQ(v2Error(input(R"("shape":[1],"datatype":"FP32","data":5)")), "input 'x': data must be a list");
   EXPECT_EQ(v2Error(R"({"inputs":[{"shape":[1],"datatype":"FP32","data":[5]}]})"), "inputs[0]: name is missing");
   EXPECT_EQ(v2Error(R"({"inputs":{}})"), "Expected \"inputs\" to be a list");
   EXPECT_EQ(v2Error(R"({"inputs":[]})"), "Expected \"inputs\" to be a list of at least one tensor");
   EXPECT_EQ(v2Error(R"({"inputs":[3]})"), "inputs[0] must be an object");
-  EXPECT_NE(v2Error(input(R"("shape":[4611686018427387904,4],"datatype":"FP32","data":[])")).find("too large"), std::string::npos);
-  EXPECT_NE(v2Error(R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1)").find("Unrecognized"), std::string::npos);
+  EXPECT_NE(v2Error(input(R"("shape":[4611686018427387904,4],"datatype":"FP32","data":[])")).find("too large"),
+            std::string::npos);
+  EXPECT_NE(v2Error(R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1)").find("Unrecognized"),
+            std::string::npos);
   EXPECT_NE(v2Error(R"({"id":5,"inputs":[]})").find("id must be a string"), std::string::npos);
 }
 
@@ -154,16 +165,20 @@ TEST(V2, TakesRawTensorsAfterTheJsonPart) {
       R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP32","parameters":{"binary_data_size":8}},)"
       R"({"name":"b","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":11}},{"name":"c","shape":[1],"datatype":"INT8","data":[7]}]})";
   const float raw[2] = {1.5F, -2};
-  const std::string body = json + std::string(reinterpret_cast<const char*>(raw), 8) + std::string("\x03\0\0\0abc\0\0\0\0", 11);
+  const std::string body =
+      json + std::string(reinterpret_cast<const char*>(raw), 8) + std::string("\x03\0\0\0abc\0\0\0\0", 11);
   const auto r = V2Reader().readBinary(body, json.size());
   ASSERT_TRUE(r) << errorOf(r);
   EXPECT_EQ(r->inputs[0].values<float>()[1], -2);
   EXPECT_EQ(r->inputs[1].texts, (std::vector<std::string>{"abc", ""}));
   EXPECT_EQ(r->inputs[2].values<std::int8_t>()[0], 7);
-  EXPECT_NE(errorOf(V2Reader().readBinary(body + "zz", json.size())).find("2 bytes follow the last tensor"), std::string::npos);
-  EXPECT_NE(errorOf(V2Reader().readBinary(body.substr(0, body.size() - 1), json.size())).find("input 'b': parameters.binary_data_size is 11, but only 10"),
+  EXPECT_NE(errorOf(V2Reader().readBinary(body + "zz", json.size())).find("2 bytes follow the last tensor"),
             std::string::npos);
-  EXPECT_NE(errorOf(V2Reader().readBinary(body, body.size() + 1)).find("Inference-Header-Content-Length is"), std::string::npos);
+  EXPECT_NE(errorOf(V2Reader().readBinary(body.substr(0, body.size() - 1), json.size()))
+                .find("input 'b': parameters.binary_data_size is 11, but only 10"),
+            std::string::npos);
+  EXPECT_NE(errorOf(V2Reader().readBinary(body, body.size() + 1)).find("Inference-Header-Content-Length is"),
+            std::string::npos);
 }
 
 TEST(V2, ChecksTheSizeOfRawTensors) {
@@ -173,21 +188,26 @@ TEST(V2, ChecksTheSizeOfRawTensors) {
   };
   EXPECT_EQ(binary(R"("shape":[3],"datatype":"FP32","parameters":{"binary_data_size":8})", std::string(8, '\0')),
             "input 'x': parameters.binary_data_size is 8, but shape [3] of FP32 takes 12 bytes");
-  EXPECT_NE(binary(R"("shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5})", std::string("\x09\0\0\0a", 5)).find("claims 9 bytes"),
+  EXPECT_NE(binary(R"("shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5})", std::string("\x09\0\0\0a", 5))
+                .find("claims 9 bytes"),
             std::string::npos);
-  EXPECT_NE(binary(R"("shape":[1],"datatype":"BOOL","parameters":{"binary_data_size":1})", "\x02").find("neither 0 nor 1"), std::string::npos);
-  EXPECT_NE(binary(R"("shape":[1],"datatype":"BOOL","data":[true],"parameters":{"binary_data_size":1})", "\x01").find("both data and"),
+  EXPECT_NE(binary(R"("shape":[1],"datatype":"BOOL","parameters":{"binary_data_size":1})", "\x02").find("neither 0 nor 1"),
             std::string::npos);
-  EXPECT_EQ(binary(R"("shape":[1],"datatype":"FP16","parameters":{"binary_data_size":2})", std::string("\x00\x3C", 2)), "no error");
+  EXPECT_NE(binary(R"("shape":[1],"datatype":"BOOL","data":[true],"parameters":{"binary_data_size":1})", "\x01")
+                .find("both data and"),
+            std::string::npos);
+  EXPECT_EQ(binary(R"("shape":[1],"datatype":"FP16","parameters":{"binary_data_size":2})", std::string("\x00\x3C", 2)),
+            "no error");
 }
 
 TEST(V2, WritesTheSelectedOutputsAsJsonOrRaw) {
   const std::vector<Tensor> outputs{Tensor::of<std::int64_t>("label", {1}, std::vector<std::int64_t>{2}),
                                     Tensor::of<double>("p", {1, 2}, std::vector<double>{0.25, 0.75})};
   const V2Reply reply{"iris", "1", "id-1", outputs};
-  EXPECT_EQ(writeV2Response(reply, {})->body,
-            R"({"model_name":"iris","model_version":"1","id":"id-1","outputs":[{"name":"label","shape":[1],"datatype":"INT64","data":[2]},)"
-            R"({"name":"p","shape":[1,2],"datatype":"FP64","data":[0.25,0.75]}]})");
+  EXPECT_EQ(
+      writeV2Response(reply, {})->body,
+      R"({"model_name":"iris","model_version":"1","id":"id-1","outputs":[{"name":"label","shape":[1],"datatype":"INT64","data":[2]},)"
+      R"({"name":"p","shape":[1,2],"datatype":"FP64","data":[0.25,0.75]}]})");
   V2Request request;
   request.binaryOutputs = true;
   request.outputs = {{"p", {}}};

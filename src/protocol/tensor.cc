@@ -10,9 +10,10 @@ struct TypeRow {
   std::size_t size;
 };
 constexpr TypeRow kTypes[] = {
-    {DataType::Bool, "BOOL", 1},     {DataType::Uint8, "UINT8", 1}, {DataType::Uint16, "UINT16", 2}, {DataType::Uint32, "UINT32", 4},
-    {DataType::Uint64, "UINT64", 8}, {DataType::Int8, "INT8", 1},   {DataType::Int16, "INT16", 2},   {DataType::Int32, "INT32", 4},
-    {DataType::Int64, "INT64", 8},   {DataType::Fp16, "FP16", 2},   {DataType::Fp32, "FP32", 4},     {DataType::Fp64, "FP64", 8},
+    {DataType::Bool, "BOOL", 1},     {DataType::Uint8, "UINT8", 1},   {DataType::Uint16, "UINT16", 2},
+    {DataType::Uint32, "UINT32", 4}, {DataType::Uint64, "UINT64", 8}, {DataType::Int8, "INT8", 1},
+    {DataType::Int16, "INT16", 2},   {DataType::Int32, "INT32", 4},   {DataType::Int64, "INT64", 8},
+    {DataType::Fp16, "FP16", 2},     {DataType::Fp32, "FP32", 4},     {DataType::Fp64, "FP64", 8},
     {DataType::Bytes, "BYTES", 0},
 };
 
@@ -111,7 +112,8 @@ Result<std::vector<double>> toDoubles(const Tensor& t) {
     }
     case DataType::Bytes: break;
   }
-  return fail(Code::BadRequest, fmt::format("input '{}' has datatype BYTES, but this model takes numbers: send FP32 or FP64", t.name));
+  return fail(Code::BadRequest,
+              fmt::format("input '{}' has datatype BYTES, but this model takes numbers: send FP32 or FP64", t.name));
 }
 
 }  // namespace slipway::protocol

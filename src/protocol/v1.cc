@@ -6,7 +6,8 @@
 namespace slipway::protocol {
 namespace {
 Status readInstances(detail::JsonText& text, detail::ondemand::value value, std::string_view key, Tensor& tensor) {
-  if (!value.raw_json_token().starts_with('[')) return fail(Code::BadRequest, fmt::format("Expected \"{}\" to be a list", key));
+  if (!value.raw_json_token().starts_with('['))
+    return fail(Code::BadRequest, fmt::format("Expected \"{}\" to be a list", key));
   detail::ondemand::array list;
   if (const auto error = value.get_array().get(list)) return fail(text.syntax(error));
   tensor.name = key;
@@ -14,7 +15,10 @@ Status readInstances(detail::JsonText& text, detail::ondemand::value value, std:
   tensor.texts.clear();
   detail::ListReader reader(text, tensor, true);
   auto done = reader.read(list);
-  if (!done) return done.error().message.starts_with("Unrecognized") ? done : fail(Code::BadRequest, fmt::format("\"{}\": {}", key, done.error().message));
+  if (!done)
+    return done.error().message.starts_with("Unrecognized")
+               ? done
+               : fail(Code::BadRequest, fmt::format("\"{}\": {}", key, done.error().message));
   tensor.shape = reader.shape();
   return {};
 }
@@ -29,12 +33,18 @@ V1Reader::~V1Reader() = default;
 
 Result<Tensor> V1Reader::read(std::string_view body) {
   detail::JsonText& text = state_->text;
-  struct Release { detail::JsonText& t; ~Release() { t.release(); } } release{text};
+  struct Release {
+    detail::JsonText& t;
+    ~Release() { t.release(); }
+  } release{text};
   auto document = text.open(body);
   if (!document) return fail(std::move(document).error());
   detail::ondemand::object object;
   if (const auto error = (*document)->get_object().get(object))
-    return error != simdjson::INCORRECT_TYPE ? fail(text.syntax(error)) : fail(Code::BadRequest, "Unrecognized request format: expected an object such as {\"instances\": [[1.0, 2.0]]}");
+    return error != simdjson::INCORRECT_TYPE
+               ? fail(text.syntax(error))
+               : fail(Code::BadRequest,
+                      "Unrecognized request format: expected an object such as {\"instances\": [[1.0, 2.0]]}");
   Tensor tensor;
   bool found = false;
   for (auto field : object) {
@@ -48,7 +58,9 @@ Result<Tensor> V1Reader::read(std::string_view body) {
     found = true;
   }
   if (!text.atEnd()) return fail(text.syntax(simdjson::TAPE_ERROR));
-  if (!found) return fail(Code::BadRequest, "Expected \"instances\" or \"inputs\" in the request, for example {\"instances\": [[1.0, 2.0]]}");
+  if (!found)
+    return fail(Code::BadRequest,
+                "Expected \"instances\" or \"inputs\" in the request, for example {\"instances\": [[1.0, 2.0]]}");
   return tensor;
 }
 

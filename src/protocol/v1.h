@@ -17,8 +17,9 @@ class V1Reader {
  public:
   V1Reader();
   ~V1Reader();
-  // Takes `instances` or `inputs`: lists of numbers (true/false count as 1/0, null as NaN) or strings, of equal lengths at each
-  // depth; other keys are ignored. Error BadRequest names what is wrong; text that is not JSON: "Unrecognized request format: …".
+  // Takes `instances` or `inputs`: lists of numbers (true/false count as 1/0, null as NaN) or strings, of equal lengths at
+  // each depth; other keys are ignored. Error BadRequest names what is wrong; text that is not JSON: "Unrecognized request
+  // format: …".
   Result<Tensor> read(std::string_view body);
 
  private:

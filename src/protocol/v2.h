@@ -22,13 +22,13 @@ using Parameters = std::vector<std::pair<std::string, Parameter>>;
 
 struct RequestedOutput {
   std::string name;
-  std::optional<bool> binary;    // parameters.binary_data; absent: as the request says
+  std::optional<bool> binary;  // parameters.binary_data; absent: as the request says
 };
 
 struct V2Request {
-  std::string id;                // empty when absent
+  std::string id;  // empty when absent
   Parameters parameters;
-  bool binaryOutputs = false;    // parameters.binary_data_output
+  bool binaryOutputs = false;  // parameters.binary_data_output
   std::vector<Tensor> inputs;
   std::vector<RequestedOutput> outputs;  // empty: all
 };
@@ -37,8 +37,8 @@ class V2Reader {
  public:
   V2Reader();
   ~V2Reader();
-  // A body that is JSON as a whole. `data` may be nested or flat; null is NaN in floating tensors. Error BadRequest names the
-  // tensor, the field and the fix; text that is not JSON: "Unrecognized request format: …".
+  // A body that is JSON as a whole. `data` may be nested or flat; null is NaN in floating tensors. Error BadRequest names
+  // the tensor, the field and the fix; text that is not JSON: "Unrecognized request format: …".
   Result<V2Request> readJson(std::string_view body);
   // A body of `headerLength` bytes of JSON (header Inference-Header-Content-Length) and then raw tensors in input order.
   Result<V2Request> readBinary(std::string_view body, std::size_t headerLength);
@@ -50,7 +50,7 @@ class V2Reader {
 
 struct V2Reply {
   std::string_view model;
-  std::string_view version;      // empty: left out
+  std::string_view version;  // empty: left out
   std::string_view id;
   std::span<const Tensor> outputs;
 };
@@ -67,7 +67,7 @@ Result<V2Written> writeV2Response(const V2Reply& reply, const V2Request& request
 struct TensorSpec {
   std::string name;
   DataType type = DataType::Fp64;
-  Shape shape;                   // -1: any
+  Shape shape;  // -1: any
 };
 // The metadata object of GET /v2/models/{m}.
 std::string modelMetadataBody(std::string_view name, std::string_view platform, std::span<const TensorSpec> inputs,

@@ -10,9 +10,9 @@ namespace ondemand = detail::ondemand;
 struct Input {
   Tensor tensor;
   bool hasType = false, hasShape = false, hasData = false;
-  std::string_view deferred;           // text of `data` that came before `datatype`
+  std::string_view deferred;  // text of `data` that came before `datatype`
   std::optional<std::int64_t> binarySize;
-  Shape nested;                        // shape of `data` as written
+  Shape nested;  // shape of `data` as written
 };
 
 tl::unexpected<Error> bad(std::string message) { return fail(Code::BadRequest, std::move(message)); }
@@ -63,11 +63,15 @@ Status readParameters(JsonText& text, ondemand::value value, Parameters& out) {
     bool truth = false;
     ondemand::number number;
     const char c = v.raw_json_token()[0];
-    if (c == '"' && v.get_string().get(string) == simdjson::SUCCESS) out.emplace_back(std::move(name), std::string(string));
-    else if ((c == 't' || c == 'f') && v.get_bool().get(truth) == simdjson::SUCCESS) out.emplace_back(std::move(name), truth);
+    if (c == '"' && v.get_string().get(string) == simdjson::SUCCESS)
+      out.emplace_back(std::move(name), std::string(string));
+    else if ((c == 't' || c == 'f') && v.get_bool().get(truth) == simdjson::SUCCESS)
+      out.emplace_back(std::move(name), truth);
     else if ((c == '-' || (c >= '0' && c <= '9')) && v.get_number().get(number) == simdjson::SUCCESS) {
-      if (number.is_int64()) out.emplace_back(std::move(name), number.get_int64());
-      else out.emplace_back(std::move(name), number.as_double());
+      if (number.is_int64())
+        out.emplace_back(std::move(name), number.get_int64());
+      else
+        out.emplace_back(std::move(name), number.as_double());
     }
     return {};  // other kinds of values have no meaning in the protocol and are skipped
   });
@@ -81,7 +85,8 @@ Status readShape(JsonText& text, ondemand::value value, Shape& shape) {
     ondemand::value v;
     if (const auto error = element.get(v)) return fail(text.syntax(error));
     std::int64_t dimension = 0;
-    if (v.get_int64().get(dimension) != simdjson::SUCCESS || dimension < 0) return bad("shape must be a list of integers >= 0");
+    if (v.get_int64().get(dimension) != simdjson::SUCCESS || dimension < 0)
+      return bad("shape must be a list of integers >= 0");
     if (shape.size() >= 32) return bad("shape has more than 32 dimensions");
     shape.push_back(dimension);
   }
@@ -101,7 +106,9 @@ Status readInputField(JsonText& text, Input& input, std::string_view key, ondema
   } else if (key == "datatype") {
     SLIP_TRY(const std::string name, textOf(v, "datatype"));
     const auto type = parseDataType(name);
-    if (!type) return bad(fmt::format("datatype '{}' is not known: use BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES", name));
+    if (!type)
+      return bad(fmt::format(
+          "datatype '{}' is not known: use BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES", name));
     input.tensor.type = *type;
     input.hasType = true;
   } else if (key == "shape") {
@@ -134,7 +141,8 @@ Status splitTexts(std::string_view raw, std::vector<std::string>& out) {
     if (raw.size() < 4) return bad("its binary data ends inside an element's length");
     std::memcpy(&length, raw.data(), 4);
     raw.remove_prefix(4);
-    if (length > raw.size()) return bad(fmt::format("element {} claims {} bytes, {} are left", out.size(), length, raw.size()));
+    if (length > raw.size())
+      return bad(fmt::format("element {} claims {} bytes, {} are left", out.size(), length, raw.size()));
     out.emplace_back(raw.substr(0, length));
     raw.remove_prefix(length);
   }
@@ -144,15 +152,16 @@ Status splitTexts(std::string_view raw, std::vector<std::string>& out) {
 Status takeBinary(Input& input, std::string_view& tail) {
   const auto size = static_cast<std::size_t>(*input.binarySize);
   if (input.hasData) return bad("has both data and parameters.binary_data_size: send one of them");
-  if (size > tail.size()) return bad(fmt::format("parameters.binary_data_size is {}, but only {} bytes follow the JSON part", size, tail.size()));
+  if (size > tail.size())
+    return bad(fmt::format("parameters.binary_data_size is {}, but only {} bytes follow the JSON part", size, tail.size()));
   const std::string_view raw = tail.substr(0, size);
   tail.remove_prefix(size);
   if (input.tensor.type == DataType::Bytes) return splitTexts(raw, input.tensor.texts);
   SLIP_TRY(const std::size_t elements, elementsOf(input.tensor.shape));
   const std::size_t width = elementSize(input.tensor.type);
   if (size % width != 0 || size / width != elements)
-    return bad(fmt::format("parameters.binary_data_size is {}, but shape {} of {} takes {} bytes", size, describeShape(input.tensor.shape),
-                           dataTypeName(input.tensor.type), elements * width));
+    return bad(fmt::format("parameters.binary_data_size is {}, but shape {} of {} takes {} bytes", size,
+                           describeShape(input.tensor.shape), dataTypeName(input.tensor.type), elements * width));
   if (input.tensor.type == DataType::Bool)
     for (const char c : raw)
       if (static_cast<unsigned char>(c) > 1) return bad("a BOOL element is neither 0 nor 1");
@@ -198,7 +207,8 @@ Status readInputs(JsonText& text, ondemand::value value, std::vector<Input>& out
     Input& input = out.emplace_back();
     auto object = objectOf(v, fmt::format("inputs[{}]", out.size() - 1));
     if (!object) return fail(std::move(object).error());
-    auto done = eachField(text, *object, [&](std::string_view key, ondemand::value field) { return readInputField(text, input, key, field); });
+    auto done = eachField(
+        text, *object, [&](std::string_view key, ondemand::value field) { return readInputField(text, input, key, field); });
     if (!done) return isSyntax(done.error()) ? done : failIn(label(input, out.size() - 1), std::move(done).error());
   }
   return {};
@@ -222,7 +232,8 @@ Status readOutputs(JsonText& text, ondemand::value value, std::vector<RequestedO
         Parameters parameters;
         SLIP_CHECK(readParameters(text, field, parameters));
         for (const auto& [name, parameter] : parameters)
-          if (const auto* truth = std::get_if<bool>(&parameter); name == "binary_data" && truth != nullptr) output.binary = *truth;
+          if (const auto* truth = std::get_if<bool>(&parameter); name == "binary_data" && truth != nullptr)
+            output.binary = *truth;
       }
       return {};
     });
@@ -256,20 +267,26 @@ struct V2Reader::State {
     if (!document) return fail(std::move(document).error());
     ondemand::object object;
     if (const auto error = (*document)->get_object().get(object))
-      return error != simdjson::INCORRECT_TYPE ? fail(text.syntax(error)) : bad("Unrecognized request format: expected an object with \"inputs\"");
+      return error != simdjson::INCORRECT_TYPE ? fail(text.syntax(error))
+                                               : bad("Unrecognized request format: expected an object with \"inputs\"");
     V2Request request;
     std::vector<Input> inputs;
-    SLIP_CHECK(eachField(text, object, [&](std::string_view key, ondemand::value v) { return readRequestField(request, inputs, key, v); }));
+    SLIP_CHECK(eachField(
+        text, object, [&](std::string_view key, ondemand::value v) { return readRequestField(request, inputs, key, v); }));
     if (!text.atEnd()) return fail(text.syntax(simdjson::TAPE_ERROR));
     if (inputs.empty()) return bad("Expected \"inputs\" to be a list of at least one tensor");
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       auto done = finishInput(later, inputs[i], tail);
-      if (!done) return isSyntax(done.error()) ? fail(std::move(done).error()) : failIn(label(inputs[i], i), std::move(done).error());
+      if (!done)
+        return isSyntax(done.error()) ? fail(std::move(done).error()) : failIn(label(inputs[i], i), std::move(done).error());
       request.inputs.push_back(std::move(inputs[i].tensor));
     }
-    if (!tail.empty()) return bad(fmt::format("{} bytes follow the last tensor: check binary_data_size and Inference-Header-Content-Length", tail.size()));
+    if (!tail.empty())
+      return bad(fmt::format("{} bytes follow the last tensor: check binary_data_size and Inference-Header-Content-Length",
+                             tail.size()));
     for (const auto& [name, value] : request.parameters)
-      if (const auto* truth = std::get_if<bool>(&value); name == "binary_data_output" && truth != nullptr) request.binaryOutputs = *truth;
+      if (const auto* truth = std::get_if<bool>(&value); name == "binary_data_output" && truth != nullptr)
+        request.binaryOutputs = *truth;
     return request;
   }
 

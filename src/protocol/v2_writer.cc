@@ -12,9 +12,12 @@ Result<std::vector<Chosen>> choose(std::span<const Tensor> outputs, const V2Requ
   std::vector<Chosen> chosen;
   chosen.reserve(outputs.size());
   for (const Tensor& t : outputs) {
-    const auto wanted = std::find_if(request.outputs.begin(), request.outputs.end(), [&](const auto& r) { return r.name == t.name; });
-    if (wanted != request.outputs.end()) chosen.push_back({&t, wanted->binary.value_or(request.binaryOutputs)});
-    else if (request.outputs.empty()) chosen.push_back({&t, request.binaryOutputs});
+    const auto wanted =
+        std::find_if(request.outputs.begin(), request.outputs.end(), [&](const auto& r) { return r.name == t.name; });
+    if (wanted != request.outputs.end())
+      chosen.push_back({&t, wanted->binary.value_or(request.binaryOutputs)});
+    else if (request.outputs.empty())
+      chosen.push_back({&t, request.binaryOutputs});
   }
   for (const auto& r : request.outputs)
     if (std::none_of(outputs.begin(), outputs.end(), [&](const Tensor& t) { return t.name == r.name; })) {

@@ -53,15 +53,17 @@ void AccessLog::write(const AccessEntry& e) {
   std::string line;
   if (options_.format == LogFormat::Json) {
     using net::jsonQuote;
-    line = fmt::format(R"({{"time":"{}","id":{},"client":{},"method":{},"host":{},"path":{},"route":{},"endpoint":{},"status":{},"bytes":{},"ms":{:.3f})",
-                       time, jsonQuote(e.id), jsonQuote(e.client), jsonQuote(e.method), jsonQuote(e.host), jsonQuote(e.path),
-                       jsonQuote(e.route), jsonQuote(e.endpoint), e.status, e.bytes, ms);
+    line = fmt::format(
+        R"({{"time":"{}","id":{},"client":{},"method":{},"host":{},"path":{},"route":{},"endpoint":{},"status":{},"bytes":{},"ms":{:.3f})",
+        time, jsonQuote(e.id), jsonQuote(e.client), jsonQuote(e.method), jsonQuote(e.host), jsonQuote(e.path),
+        jsonQuote(e.route), jsonQuote(e.endpoint), e.status, e.bytes, ms);
     if (!e.note.empty()) line += ",\"note\":" + jsonQuote(e.note);
     line += "}\n";
   } else {
-    line = fmt::format("{} {} \"{} {}\" {} {} {:.3f}ms host={} route={} endpoint={} id={}{}{}\n", time, plain(e.client), plain(e.method),
-                       plain(e.path), e.status, e.bytes, ms, plain(e.host), plain(e.route), plain(e.endpoint), plain(e.id),
-                       e.note.empty() ? "" : " note=", e.note.empty() ? "" : net::jsonQuote(e.note));
+    line =
+        fmt::format("{} {} \"{} {}\" {} {} {:.3f}ms host={} route={} endpoint={} id={}{}{}\n", time, plain(e.client),
+                    plain(e.method), plain(e.path), e.status, e.bytes, ms, plain(e.host), plain(e.route), plain(e.endpoint),
+                    plain(e.id), e.note.empty() ? "" : " note=", e.note.empty() ? "" : net::jsonQuote(e.note));
   }
   std::lock_guard lock(mutex_);
   buffer_ += line;

@@ -17,17 +17,17 @@
 namespace slipway::proxy {
 
 struct AccessLogOptions {
-  std::string path;                       // "-": stderr
+  std::string path;  // "-": stderr
   LogFormat format = LogFormat::Json;
-  std::uint64_t maxBytes = 64 << 20;      // then the file becomes path.1, replacing the one before: at most twice this on disk
+  std::uint64_t maxBytes = 64 << 20;  // then the file becomes path.1, replacing the one before: at most twice this on disk
 };
 
 struct AccessEntry {
   std::string_view id, client, method, path, host, route, endpoint;  // path without its query, which may hold secrets
   int status = 0;
-  std::uint64_t bytes = 0;                // of the answer's body
+  std::uint64_t bytes = 0;  // of the answer's body
   std::chrono::nanoseconds duration{0};
-  std::string_view note;                  // why it failed; empty otherwise
+  std::string_view note;  // why it failed; empty otherwise
 };
 
 class AccessLog {

@@ -1,4 +1,5 @@
-// Internal to proxy: one request on its way through the Forwarder, and what is counted and logged when it ends, however it ends.
+// Internal to proxy: one request on its way through the Forwarder, and what is counted and logged when it ends, however it
+// ends.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -49,7 +50,7 @@ struct Forwarder::Exchange {
   std::vector<const EndpointState*> tried;
   Lease lease;
   std::string id, client, method, path, host, endpoint, note;
-  int status = 499;                         // stays when the client leaves before an answer
+  int status = 499;  // stays when the client leaves before an answer
   std::uint64_t bytes = 0;
 };
 

@@ -44,7 +44,8 @@ Response errorResponse(int status, const std::string& message) {
 // Counts a streamed answer and keeps its place in the endpoint until the last byte.
 class CountedBody final : public net::BodyReader {
  public:
-  CountedBody(net::Body inner, std::unique_ptr<Forwarder::Exchange> exchange) : inner_(std::move(inner)), exchange_(std::move(exchange)) {}
+  CountedBody(net::Body inner, std::unique_ptr<Forwarder::Exchange> exchange)
+      : inner_(std::move(inner)), exchange_(std::move(exchange)) {}
   Task<Result<std::string>> read() override {
     auto chunk = co_await inner_.read();
     if (!chunk) {
@@ -72,11 +73,16 @@ void Forwarder::Exchange::record() {
     name = route().name;
   }
   if (!log) return;
-  log->write({id, client, method, std::string_view(path).substr(0, path.find('?')), host, name, endpoint, status, bytes, took, note});
+  log->write({id, client, method, std::string_view(path).substr(0, path.find('?')), host, name, endpoint, status, bytes,
+              took, note});
 }
 
 Forwarder::Forwarder(Executor executor, RouteBoard& board, ForwarderOptions options)
-    : executor_(executor), board_(board), options_(std::move(options)), client_(executor, options_.client), seed_(randomU64()) {}
+    : executor_(executor),
+      board_(board),
+      options_(std::move(options)),
+      client_(executor, options_.client),
+      seed_(randomU64()) {}
 
 const Snapshot& Forwarder::snapshot() {
   const auto version = board_.version();
@@ -106,8 +112,9 @@ Task<Response> Forwarder::handle(Request request) {
   prepare(request, *x);
   if (!match) {
     const auto hosts = x->snapshot->table->knownHosts(options_.hostsInNotFound);
-    x->note = "no route for host '" + std::string(request.headers.getOr("host", "")) + "' and path '" + std::string(request.rawPath()) +
-              "'" + (hosts.empty() ? "; no model is deployed" : "; hosts with a route: " + hosts);
+    x->note = "no route for host '" + std::string(request.headers.getOr("host", "")) + "' and path '" +
+              std::string(request.rawPath()) + "'" +
+              (hosts.empty() ? "; no model is deployed" : "; hosts with a route: " + hosts);
     auto response = errorResponse(404, x->note);
     co_return finish(std::move(x), std::move(response));
   }
@@ -224,7 +231,8 @@ Task<Status> Forwarder::acquire(Exchange* x) {
     waiting.waiter->woken = false;
     if (!state->queue.push(waiting.waiter, route.queue, again)) {
       co_return fail(Code::Unavailable, "'" + name + "' is at its limit of " + std::to_string(route.concurrency) +
-                                            " requests per endpoint, and " + std::to_string(route.queue) + " more wait already");
+                                            " requests per endpoint, and " + std::to_string(route.queue) +
+                                            " more wait already");
     }
     waiting.queued = true;
     waiting.owed = false;
@@ -232,7 +240,9 @@ Task<Status> Forwarder::acquire(Exchange* x) {
     waiting.waiter->timer.expires_at(deadline);
     boost::system::error_code ec;
     co_await waiting.waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    if (!ec) co_return fail(Code::Timeout, "'" + name + "' had no free endpoint within " + std::to_string(route.timeout.count()) + " ms");
+    if (!ec)
+      co_return fail(Code::Timeout,
+                     "'" + name + "' had no free endpoint within " + std::to_string(route.timeout.count()) + " ms");
     if (!waiting.waiter->woken) co_return fail(Code::Cancelled, "the client left");
     waiting.queued = false;
     waiting.owed = true;

@@ -1,5 +1,5 @@
-// Forwarder: the core that gateway, agent and graph share: takes a request, finds its route in the board's snapshot, picks an
-// endpoint with a free slot, forwards, streams back. One per core; used from its executor only.
+// Forwarder: the core that gateway, agent and graph share: takes a request, finds its route in the board's snapshot, picks
+// an endpoint with a free slot, forwards, streams back. One per core; used from its executor only.
 //
 //   Forwarder forwarder(executor, board, {});
 //   HttpServer server(executor, [&](Request r) { return forwarder.handle(std::move(r)); });
@@ -14,9 +14,9 @@ namespace slipway::proxy {
 
 struct ForwarderOptions {
   net::ClientOptions client{.connectTimeout = std::chrono::milliseconds(2000), .maxIdlePerOrigin = 256};
-  std::size_t hostsInNotFound = 8;                  // host names that a 404 line lists
-  std::shared_ptr<AccessLog> accessLog;             // null: none
-  bool https = false;                               // what X-Forwarded-Proto says
+  std::size_t hostsInNotFound = 8;       // host names that a 404 line lists
+  std::shared_ptr<AccessLog> accessLog;  // null: none
+  bool https = false;                    // what X-Forwarded-Proto says
 };
 
 class Forwarder {

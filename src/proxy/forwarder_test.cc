@@ -44,7 +44,8 @@ struct Imposter {
     std::string seen;
     for (const auto& [field, value] : r.headers) seen += std::string(field) + "=" + std::string(value) + ";";
     auto body = co_await r.body.readAll(64 << 20);
-    auto response = Response::text(200, name + " " + r.method + " " + r.target + " " + std::to_string(body ? body->size() : 0));
+    auto response =
+        Response::text(200, name + " " + r.method + " " + r.target + " " + std::to_string(body ? body->size() : 0));
     response.headers.add("X-Seen", seen);
     co_return response;
   }
@@ -56,8 +57,11 @@ struct Imposter {
 // A gateway on one executor, with a client that talks to it.
 struct Front {
   explicit Front(Executor e, ForwarderOptions options = {})
-      : board(registry), forwarder(e, board, std::move(options)),
-        server(e, [this](Request r) { return forwarder.handle(std::move(r)); }, {.bufferBodyBytes = 65536, .bufferChunked = false}), client(e) {
+      : board(registry),
+        forwarder(e, board, std::move(options)),
+        server(e, [this](Request r) { return forwarder.handle(std::move(r)); },
+               {.bufferBodyBytes = 65536, .bufferChunked = false}),
+        client(e) {
     port = server.listen("127.0.0.1", 0)->port;
   }
   Task<Result<Response>> get(std::string host, std::string target, std::string method = "GET", Body body = {}) {
@@ -79,7 +83,9 @@ TEST(Forwarder, ForwardsWithTheHeadersOfAProxy) {
   run([](Executor e) -> Task<void> {
     Imposter backend(e, "b");
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"iris.models.localhost"}, .prefixes = {"/serving/models/iris"},
+    front.board.publish(RouteTable::make({{.name = "r",
+                                           .hosts = {"iris.models.localhost"},
+                                           .prefixes = {"/serving/models/iris"},
                                            .backends = {{.endpoints = {backend.origin}}}}}));
     auto r = co_await front.get("iris.models.localhost:8080", "/v1/models/iris:predict?x=1", "POST", Body("12345"));
     EXPECT_EQ(r->status, 200);
@@ -101,12 +107,14 @@ TEST(Forwarder, SaysWhyThereIsNoAnswer) {
     auto empty = co_await front.get("x.localhost", "/");
     EXPECT_EQ(empty->status, 404);
     EXPECT_NE(empty->body.bytes().find("no model is deployed"), std::string::npos);
-    front.board.publish(RouteTable::make({{.name = "models/iris", .hosts = {"iris.models.localhost"}, .reason = "the container is starting"},
-                                          {.name = "dead", .hosts = {"dead"}, .backends = {{.endpoints = {{"127.0.0.1", 1}}}}}}));
+    front.board.publish(
+        RouteTable::make({{.name = "models/iris", .hosts = {"iris.models.localhost"}, .reason = "the container is starting"},
+                          {.name = "dead", .hosts = {"dead"}, .backends = {{.endpoints = {{"127.0.0.1", 1}}}}}}));
     auto unknown = co_await front.get("x.localhost", "/a");
     EXPECT_EQ(unknown->status, 404);
-    EXPECT_EQ(unknown->body.bytes(),
-              "{\"error\":\"no route for host 'x.localhost' and path '/a'; hosts with a route: iris.models.localhost, dead\"}\n");
+    EXPECT_EQ(
+        unknown->body.bytes(),
+        "{\"error\":\"no route for host 'x.localhost' and path '/a'; hosts with a route: iris.models.localhost, dead\"}\n");
     auto starting = co_await front.get("iris.models.localhost", "/");
     EXPECT_EQ(starting->status, 503);
     EXPECT_EQ(starting->body.bytes(), "{\"error\":\"'models/iris' is not ready: the container is starting\"}\n");
@@ -121,7 +129,8 @@ TEST(Forwarder, AFailedConnectTriesAnotherEndpoint) {
   run([](Executor e) -> Task<void> {
     Imposter alive(e, "alive");
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", 1}, alive.origin}}}}}));
+    front.board.publish(
+        RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", 1}, alive.origin}}}}}));
     for (int i = 0; i < 10; ++i) {
       auto r = co_await front.get("r", "/", "POST", Body("x"));
       EXPECT_EQ(r->status, 200);
@@ -135,12 +144,16 @@ TEST(Forwarder, ABackendThatDiesMidwayIsA502) {
     Front front(e);
     // A raw listener that closes after reading the request.
     asio::ip::tcp::acceptor acceptor(e, {asio::ip::make_address("127.0.0.1"), 0});
-    asio::co_spawn(e, [&acceptor]() -> Task<void> {
-      auto socket = co_await acceptor.async_accept(asio::use_awaitable);
-      char buffer[1024];
-      co_await socket.async_read_some(asio::buffer(buffer), asio::use_awaitable);
-    }, asio::detached);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", acceptor.local_endpoint().port()}}}}}}));
+    asio::co_spawn(
+        e,
+        [&acceptor]() -> Task<void> {
+          auto socket = co_await acceptor.async_accept(asio::use_awaitable);
+          char buffer[1024];
+          co_await socket.async_read_some(asio::buffer(buffer), asio::use_awaitable);
+        },
+        asio::detached);
+    front.board.publish(RouteTable::make(
+        {{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", acceptor.local_endpoint().port()}}}}}}));
     auto r = co_await front.get("r", "/");
     EXPECT_EQ(r->status, 502);
   });
@@ -155,7 +168,8 @@ TEST(Forwarder, TheRoutesTimeoutIsA504) {
     });
     auto bound = slow.listen("127.0.0.1", 0);
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}, .timeout = 100ms}}));
+    front.board.publish(RouteTable::make(
+        {{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}, .timeout = 100ms}}));
     auto r = co_await front.get("r", "/");
     EXPECT_EQ(r->status, 504);
   });
@@ -169,14 +183,17 @@ struct Pieces final : net::BodyReader {
 
 TEST(Forwarder, StreamsBothWaysWithoutWaitingForTheEnd) {
   run([](Executor e) -> Task<void> {
-    HttpServer echo(e, [](Request r) -> Task<Response> {
-      Response response;
-      response.body = std::move(r.body);
-      co_return response;
-    }, {.bufferBodyBytes = 0});
+    HttpServer echo(e,
+                    [](Request r) -> Task<Response> {
+                      Response response;
+                      response.body = std::move(r.body);
+                      co_return response;
+                    },
+                    {.bufferBodyBytes = 0});
     auto bound = echo.listen("127.0.0.1", 0);
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
+    front.board.publish(
+        RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
     auto r = co_await front.get("r", "/", "POST", Body(std::make_unique<Pieces>(256)));
     std::size_t total = 0;
     for (;;) {
@@ -204,13 +221,20 @@ TEST(Forwarder, AnEndpointGetsNoMoreThanItsConcurrency) {
     });
     auto bound = backend.listen("127.0.0.1", 0);
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}, .concurrency = 1, .queue = 7}}));
+    front.board.publish(RouteTable::make({{.name = "r",
+                                           .hosts = {"r"},
+                                           .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}},
+                                           .concurrency = 1,
+                                           .queue = 7}}));
     for (int i = 0; i < 10; ++i) {
-      asio::co_spawn(e, [&, i]() -> Task<void> {
-        auto r = co_await front.get("r", "/" + std::to_string(i));
-        ++statuses[r->status];
-        ++done;
-      }, asio::detached);
+      asio::co_spawn(
+          e,
+          [&, i]() -> Task<void> {
+            auto r = co_await front.get("r", "/" + std::to_string(i));
+            ++statuses[r->status];
+            ++done;
+          },
+          asio::detached);
     }
     auto all = co_await eventually([&] { return done == 10; });
     EXPECT_TRUE(all);
@@ -237,15 +261,25 @@ TEST(Forwarder, AWaitingRequestGetsANewEndpointAtOnce) {
     front.board.publish(RouteTable::make({route}));
     int done = 0;
     std::string second;
-    asio::co_spawn(e, [&]() -> Task<void> { auto r = co_await front.get("r", "/1"); ++done; }, asio::detached);
+    asio::co_spawn(
+        e,
+        [&]() -> Task<void> {
+          auto r = co_await front.get("r", "/1");
+          ++done;
+        },
+        asio::detached);
     auto held = co_await eventually([&] { return stuck.connections() == 1; });
     EXPECT_TRUE(held);
-    asio::co_spawn(e, [&]() -> Task<void> {
-      auto r = co_await front.get("r", "/2");
-      second = r->body.bytes();
-      ++done;
-    }, asio::detached);
-    auto waiting = co_await eventually([&] { return front.registry.render().find("slipway_gateway_queued{route=\"r\"} 1") != std::string::npos; });
+    asio::co_spawn(
+        e,
+        [&]() -> Task<void> {
+          auto r = co_await front.get("r", "/2");
+          second = r->body.bytes();
+          ++done;
+        },
+        asio::detached);
+    auto waiting = co_await eventually(
+        [&] { return front.registry.render().find("slipway_gateway_queued{route=\"r\"} 1") != std::string::npos; });
     EXPECT_TRUE(waiting);
     route.backends[0].endpoints.push_back(fresh.origin);
     front.board.publish(RouteTable::make({route}));
@@ -262,8 +296,10 @@ TEST(Forwarder, WeightsSplitTheTraffic) {
   run([](Executor e) -> Task<void> {
     Imposter stable(e, "stable"), canary(e, "canary");
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.name = "s", .endpoints = {stable.origin}, .weight = 90},
-                                                                                      {.name = "c", .endpoints = {canary.origin}, .weight = 10}}}}));
+    front.board.publish(RouteTable::make({{.name = "r",
+                                           .hosts = {"r"},
+                                           .backends = {{.name = "s", .endpoints = {stable.origin}, .weight = 90},
+                                                        {.name = "c", .endpoints = {canary.origin}, .weight = 10}}}}));
     for (int i = 0; i < 1000; ++i) {
       auto r = co_await front.get("r", "/");
       EXPECT_EQ(r->status, 200);
@@ -291,7 +327,8 @@ TEST(Forwarder, UpgradedConnectionsPassThrough) {
     });
     auto bound = backend.listen("127.0.0.1", 0);
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
+    front.board.publish(
+        RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
     Request request;
     request.headers.add("Host", "r");
     request.headers.add("Connection", "Upgrade");
@@ -316,7 +353,8 @@ TEST(Forwarder, AClientThatLeavesIsCountedAndCancelsTheBackend) {
     });
     auto bound = backend.listen("127.0.0.1", 0);
     Front front(e);
-    front.board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
+    front.board.publish(
+        RouteTable::make({{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {{"127.0.0.1", bound->port}}}}}}));
     auto stream = co_await net::dial(Origin{"127.0.0.1", front.port}, nullptr, 5s);
     auto w = co_await (*stream)->write("GET / HTTP/1.1\r\nHost: r\r\n\r\n");
     auto began = co_await eventually([&] { return started; });
@@ -334,7 +372,8 @@ TEST(AccessLog, OneLinePerRequestAndABoundOnDisk) {
   {
     auto log = AccessLog::open({.path = path, .maxBytes = 200000});
     ASSERT_TRUE(log);
-    for (int i = 0; i < 3000; ++i) (*log)->write({.id = "id", .client = "c", .method = "GET", .path = "/a\"\n", .status = 200});
+    for (int i = 0; i < 3000; ++i)
+      (*log)->write({.id = "id", .client = "c", .method = "GET", .path = "/a\"\n", .status = 200});
   }
   EXPECT_LE(std::filesystem::file_size(path), 200000u);
   EXPECT_TRUE(std::filesystem::exists(path + ".1"));

@@ -13,7 +13,8 @@ namespace slipway::proxy {
 namespace asio = boost::asio;
 
 struct Gateway::Worker {
-  Worker(RouteBoard& board, const ForwarderOptions& forwarding) : work(io.get_executor()), forwarder(io.get_executor(), board, forwarding), flusher(io) {}
+  Worker(RouteBoard& board, const ForwarderOptions& forwarding)
+      : work(io.get_executor()), forwarder(io.get_executor(), board, forwarding), flusher(io) {}
   void run() {
     thread = std::thread([this] { io.run(); });
   }
@@ -80,15 +81,18 @@ Result<net::Bound> Gateway::start() {
 
 void Gateway::stop(std::chrono::milliseconds grace) {
   for (auto& worker : workers_) {
-    asio::co_spawn(worker->io, [w = worker.get(), grace]() -> Task<void> {
-      co_await w->server->drain(grace);
-      if (w->adminServer) {
-        co_await w->adminServer->drain(std::chrono::milliseconds(0));
-      }
-      w->flusher.cancel();
-      w->work.reset();
-      w->io.stop();
-    }, asio::detached);
+    asio::co_spawn(
+        worker->io,
+        [w = worker.get(), grace]() -> Task<void> {
+          co_await w->server->drain(grace);
+          if (w->adminServer) {
+            co_await w->adminServer->drain(std::chrono::milliseconds(0));
+          }
+          w->flusher.cancel();
+          w->work.reset();
+          w->io.stop();
+        },
+        asio::detached);
   }
   for (auto& worker : workers_) {
     if (worker->thread.joinable()) worker->thread.join();
@@ -109,12 +113,14 @@ std::string describeRoutes(const Snapshot& snapshot) {
     bool first = true;
     for (const auto& backend : snapshot.routes[i].backends) {
       for (const auto& endpoint : backend.endpoints) {
-        out += (first ? "{\"address\":" : ",{\"address\":") + net::jsonQuote(endpoint->name) + ",\"weight\":" + std::to_string(backend.weight) +
+        out += (first ? "{\"address\":" : ",{\"address\":") + net::jsonQuote(endpoint->name) +
+               ",\"weight\":" + std::to_string(backend.weight) +
                ",\"inFlight\":" + std::to_string(endpoint->inFlight.load()) + "}";
         first = false;
       }
     }
-    out += "],\"queued\":" + std::to_string(snapshot.routes[i].state->queue.size()) + ",\"reason\":" + net::jsonQuote(route.reason) + "}";
+    out += "],\"queued\":" + std::to_string(snapshot.routes[i].state->queue.size()) +
+           ",\"reason\":" + net::jsonQuote(route.reason) + "}";
   }
   return out + "]}\n";
 }

@@ -1,5 +1,5 @@
-// Gateway: the front door. One thread, io_context, listener (SO_REUSEPORT) and Forwarder per core; they share nothing but the
-// RouteBoard. Beside it an admin port: /metrics, /healthz, /readyz, /routes.
+// Gateway: the front door. One thread, io_context, listener (SO_REUSEPORT) and Forwarder per core; they share nothing but
+// the RouteBoard. Beside it an admin port: /metrics, /healthz, /readyz, /routes.
 //
 //   Gateway gateway(board, {.port = 8080});
 //   auto bound = gateway.start();
@@ -18,13 +18,13 @@ namespace slipway::proxy {
 
 struct GatewayOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8080;                          // 0: any free one
-  std::optional<std::uint16_t> adminPort;             // on the same address; none: no admin endpoint
-  unsigned threads = 0;                               // 0: one per core
-  std::uint64_t maxBodyBytes = 1ull << 30;            // of a request: 413 beyond
-  std::size_t maxHeaderBytes = 64 << 10;              // 431 beyond
-  std::size_t maxConnections = 10000;                 // per thread
-  std::shared_ptr<net::TlsContext> tls;               // null: plain
+  std::uint16_t port = 8080;                // 0: any free one
+  std::optional<std::uint16_t> adminPort;   // on the same address; none: no admin endpoint
+  unsigned threads = 0;                     // 0: one per core
+  std::uint64_t maxBodyBytes = 1ull << 30;  // of a request: 413 beyond
+  std::size_t maxHeaderBytes = 64 << 10;    // 431 beyond
+  std::size_t maxConnections = 10000;       // per thread
+  std::shared_ptr<net::TlsContext> tls;     // null: plain
   ForwarderOptions forwarder;
 };
 
@@ -34,7 +34,7 @@ class Gateway {
   ~Gateway();  // stop() without grace
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
-  Result<net::Bound> start();                         // once; errors as HttpServer::listen
+  Result<net::Bound> start();  // once; errors as HttpServer::listen
   std::optional<net::Bound> admin() const { return admin_; }
   void stop(std::chrono::milliseconds grace);
 

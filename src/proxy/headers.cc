@@ -18,7 +18,8 @@ void removeHopByHop(net::Headers& headers, bool keepUpgrade) {
     }
     headers.remove("connection");
   }
-  static constexpr std::string_view kAlways[] = {"keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "expect"};
+  static constexpr std::string_view kAlways[] = {"keep-alive", "proxy-connection", "transfer-encoding",
+                                                 "te",         "trailer",          "expect"};
   for (const auto name : kAlways) headers.remove(name);
   if (!keepUpgrade) headers.remove("upgrade");
 }
@@ -27,8 +28,10 @@ void addForwarded(net::Headers& headers, const net::Peer& peer, bool https) {
   auto address = std::string_view(peer.address).substr(0, peer.address.rfind(':'));
   if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
   if (!address.empty()) {
-    if (const auto before = headers.get("x-forwarded-for")) headers.set("X-Forwarded-For", std::string(*before) + ", " + std::string(address));
-    else headers.add("X-Forwarded-For", address);
+    if (const auto before = headers.get("x-forwarded-for"))
+      headers.set("X-Forwarded-For", std::string(*before) + ", " + std::string(address));
+    else
+      headers.add("X-Forwarded-For", address);
   }
   if (!headers.has("x-forwarded-proto")) headers.add("X-Forwarded-Proto", https ? "https" : "http");
   if (!headers.has("x-forwarded-host")) {

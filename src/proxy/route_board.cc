@@ -8,8 +8,10 @@ namespace slipway::proxy {
 bool SlotQueue::push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool front) {
   std::lock_guard lock(mutex_);
   if (!front && waiters_.size() >= bound) return false;
-  if (front) waiters_.push_front(std::move(waiter));
-  else waiters_.push_back(std::move(waiter));
+  if (front)
+    waiters_.push_front(std::move(waiter));
+  else
+    waiters_.push_back(std::move(waiter));
   size_.store(waiters_.size(), std::memory_order_seq_cst);
   return true;
 }
@@ -52,12 +54,14 @@ void SlotQueue::wake(const std::shared_ptr<Waiter>& waiter) {
 }
 
 RouteMetrics::RouteMetrics(MetricRegistry& registry, const std::string& route)
-    : seconds(registry.histogram("slipway_gateway_request_seconds", "Time from a request's head to the end of its answer.", {{"route", route}})),
+    : seconds(registry.histogram("slipway_gateway_request_seconds", "Time from a request's head to the end of its answer.",
+                                 {{"route", route}})),
       inFlight(registry.gauge("slipway_gateway_in_flight", "Requests being forwarded.", {{"route", route}})),
       queued(registry.gauge("slipway_gateway_queued", "Requests that wait for a free slot.", {{"route", route}})) {
   static constexpr const char* kClasses[] = {"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 1; i < codes.size(); ++i) {
-    codes[i] = registry.counter("slipway_gateway_requests_total", "Requests answered.", {{"route", route}, {"code", kClasses[i]}});
+    codes[i] =
+        registry.counter("slipway_gateway_requests_total", "Requests answered.", {{"route", route}, {"code", kClasses[i]}});
   }
   codes[0] = codes[5];
 }
@@ -74,7 +78,8 @@ void RouteBoard::publish(std::shared_ptr<const RouteTable> table) {
   const auto previous = current();
   std::map<std::string, const RouteRuntime*> known;
   if (previous) {
-    for (std::size_t i = 0; i < previous->routes.size(); ++i) known.emplace(previous->table->routes()[i].name, &previous->routes[i]);
+    for (std::size_t i = 0; i < previous->routes.size(); ++i)
+      known.emplace(previous->table->routes()[i].name, &previous->routes[i]);
   }
   auto next = std::make_shared<Snapshot>();
   next->table = std::move(table);
@@ -94,7 +99,8 @@ void RouteBoard::publish(std::shared_ptr<const RouteTable> table) {
       BackendRuntime made{backend.weight, {}};
       for (const auto& origin : backend.endpoints) {
         auto& state = endpoints[origin];
-        const auto text = origin.unixPath.empty() ? origin.host + ":" + std::to_string(origin.port) : "unix:" + origin.unixPath;
+        const auto text =
+            origin.unixPath.empty() ? origin.host + ":" + std::to_string(origin.port) : "unix:" + origin.unixPath;
         if (!state) state = std::make_shared<EndpointState>(origin, text);
         made.endpoints.push_back(state);
       }

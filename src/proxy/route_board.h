@@ -23,9 +23,9 @@ namespace slipway::proxy {
 struct EndpointState {
   explicit EndpointState(net::Origin o, std::string text) : origin(std::move(o)), name(std::move(text)) {}
   const net::Origin origin;
-  const std::string name;                       // "127.1.0.2:8080"
+  const std::string name;  // "127.1.0.2:8080"
   std::atomic<int> inFlight{0};
-  std::atomic<std::int64_t> avoidUntil{0};      // steady-clock nanoseconds; set after a failed connect
+  std::atomic<std::int64_t> avoidUntil{0};  // steady-clock nanoseconds; set after a failed connect
 };
 
 // Requests that wait for a slot, first come first served over all cores. Thread-safe.
@@ -34,8 +34,8 @@ class SlotQueue {
   struct Waiter {
     explicit Waiter(Executor e) : executor(e), timer(e) {}
     Executor executor;
-    boost::asio::steady_timer timer;            // used on `executor` only; cancelled to wake
-    bool woken = false;                         // likewise
+    boost::asio::steady_timer timer;  // used on `executor` only; cancelled to wake
+    bool woken = false;               // likewise
   };
   bool push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool front);  // false when `bound` are waiting
   bool drop(const std::shared_ptr<Waiter>& waiter);  // false when it had been taken to be woken: pass that on with wakeOne()
@@ -52,9 +52,11 @@ class SlotQueue {
 
 struct RouteMetrics {
   RouteMetrics(MetricRegistry& registry, const std::string& route);
-  Counter& byStatus(int status) { return *codes[status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 5]; }
+  Counter& byStatus(int status) {
+    return *codes[status >= 100 && status < 600 ? static_cast<std::size_t>(status / 100) : 5];
+  }
   std::array<std::shared_ptr<Counter>, 6> codes;
-  std::shared_ptr<Histogram> seconds;           // to the end of the answer
+  std::shared_ptr<Histogram> seconds;  // to the end of the answer
   std::shared_ptr<Gauge> inFlight, queued;
 };
 
@@ -62,7 +64,7 @@ struct RouteState {
   RouteState(MetricRegistry& registry, const std::string& name) : metrics(registry, name) {}
   SlotQueue queue;
   RouteMetrics metrics;
-  std::atomic<unsigned> turn{0};                // round robin among equals
+  std::atomic<unsigned> turn{0};  // round robin among equals
 };
 
 struct BackendRuntime {
@@ -71,12 +73,12 @@ struct BackendRuntime {
 };
 struct RouteRuntime {
   std::shared_ptr<RouteState> state;
-  std::vector<BackendRuntime> backends;         // as in the table, without those that have no endpoint or no weight
+  std::vector<BackendRuntime> backends;  // as in the table, without those that have no endpoint or no weight
   unsigned totalWeight = 0;
 };
 struct Snapshot {
   std::shared_ptr<const RouteTable> table;
-  std::vector<RouteRuntime> routes;             // same order as table->routes()
+  std::vector<RouteRuntime> routes;  // same order as table->routes()
 };
 
 class RouteBoard {

@@ -6,7 +6,9 @@
 namespace slipway::proxy {
 namespace {
 
-tl::unexpected<Error> bad(const std::string& where, const std::string& what) { return fail(Code::Invalid, where + ": " + what); }
+tl::unexpected<Error> bad(const std::string& where, const std::string& what) {
+  return fail(Code::Invalid, where + ": " + what);
+}
 
 Result<std::vector<std::string>> texts(const Json& list, const std::string& where) {
   std::vector<std::string> out;
@@ -87,7 +89,8 @@ Result<net::Origin> parseEndpoint(std::string_view text) {
   const auto port = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
   unsigned value = 0;
   const auto end = std::from_chars(port.data(), port.data() + port.size(), value);
-  if (colon == 0 || port.empty() || end.ec != std::errc() || end.ptr != port.data() + port.size() || value == 0 || value > 65535) {
+  if (colon == 0 || port.empty() || end.ec != std::errc() || end.ptr != port.data() + port.size() || value == 0 ||
+      value > 65535) {
     return fail(Code::Invalid, "'" + std::string(text) + "' is not an endpoint; use host:port or unix:/path");
   }
   auto host = text.substr(0, colon);

@@ -22,19 +22,19 @@ namespace slipway::proxy {
 struct Backend {
   std::string name;
   std::vector<net::Origin> endpoints;
-  unsigned weight = 100;                          // relative to the route's other backends; 0: no requests
+  unsigned weight = 100;  // relative to the route's other backends; 0: no requests
   bool operator==(const Backend&) const = default;
 };
 
 struct Route {
-  std::string name;                               // "models/iris": in logs and metrics, and the identity across tables
-  std::vector<std::string> hosts;                 // exact names without port, or "name:port" to match that port only
-  std::vector<std::string> prefixes;              // path prefixes ("/serving/models/iris"), removed before forwarding
+  std::string name;                   // "models/iris": in logs and metrics, and the identity across tables
+  std::vector<std::string> hosts;     // exact names without port, or "name:port" to match that port only
+  std::vector<std::string> prefixes;  // path prefixes ("/serving/models/iris"), removed before forwarding
   std::vector<Backend> backends;
-  std::string reason;                             // why nothing is ready; shown with 503
-  std::chrono::milliseconds timeout{300000};      // to the response head; 504 beyond
-  unsigned concurrency = 0;                       // requests an endpoint gets at a time; 0: no limit
-  std::size_t queue = 1000;                       // requests that may wait for a slot; 503 beyond
+  std::string reason;                         // why nothing is ready; shown with 503
+  std::chrono::milliseconds timeout{300000};  // to the response head; 504 beyond
+  unsigned concurrency = 0;                   // requests an endpoint gets at a time; 0: no limit
+  std::size_t queue = 1000;                   // requests that may wait for a slot; 503 beyond
   bool operator==(const Route&) const = default;
 };
 

@@ -39,8 +39,10 @@ TEST(RouteFile, ErrorsNameTheRouteAndTheField) {
       {R"({"routes": [{"name": "a"}]})", "routes[0]: needs at least one of hosts and prefixes"},
       {R"({"routes": [{"name": "a", "hosts": [1]}]})", "routes[0].hosts: must be a list of strings"},
       {R"({"routes": [{"name": "a", "prefixes": ["x"]}]})", "routes[0].prefixes: 'x' must start with '/'"},
-      {R"({"routes": [{"name": "a", "hosts": ["h"], "endpoints": ["nowhere"]}]})", "routes[0].endpoints: 'nowhere' is not an endpoint"},
-      {R"({"routes": [{"name": "a", "hosts": ["h"], "backends": [{"weight": -1}]}]})", "routes[0].backends[0].weight: must be a whole number"},
+      {R"({"routes": [{"name": "a", "hosts": ["h"], "endpoints": ["nowhere"]}]})",
+       "routes[0].endpoints: 'nowhere' is not an endpoint"},
+      {R"({"routes": [{"name": "a", "hosts": ["h"], "backends": [{"weight": -1}]}]})",
+       "routes[0].backends[0].weight: must be a whole number"},
   };
   for (const auto& [text, expected] : cases) {
     const auto parsed = parseRoutes(text);
@@ -50,7 +52,8 @@ TEST(RouteFile, ErrorsNameTheRouteAndTheField) {
 }
 
 TEST(RouteFile, ReadsEveryField) {
-  const auto parsed = parseRoutes(R"({"routes": [{"name": "a", "hosts": ["h"], "timeoutSeconds": 5, "concurrency": 2, "queue": 3,
+  const auto parsed =
+      parseRoutes(R"({"routes": [{"name": "a", "hosts": ["h"], "timeoutSeconds": 5, "concurrency": 2, "queue": 3,
       "backends": [{"name": "r1", "weight": 90, "endpoints": ["127.0.0.1:80", "[::1]:81", "unix:/x"]}, {"weight": 10}]}]})");
   ASSERT_TRUE(parsed) << parsed.error().message;
   const auto& route = (*parsed)->routes().at(0);
@@ -63,8 +66,9 @@ TEST(RouteFile, ReadsEveryField) {
 }
 
 TEST(Headers, HopByHopFieldsStayOnTheirHop) {
-  net::Headers h{{"Host", "a"}, {"Connection", "close, X-Private"}, {"X-Private", "1"}, {"Keep-Alive", "5"}, {"TE", "trailers"},
-                 {"Upgrade", "h2c"}, {"Expect", "100-continue"}, {"X-Kept", "2"}};
+  net::Headers h{
+      {"Host", "a"},      {"Connection", "close, X-Private"}, {"X-Private", "1"}, {"Keep-Alive", "5"}, {"TE", "trailers"},
+      {"Upgrade", "h2c"}, {"Expect", "100-continue"},         {"X-Kept", "2"}};
   removeHopByHop(h, false);
   std::string names;
   for (const auto& [name, value] : h) names += std::string(name) + " ";

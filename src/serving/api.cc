@@ -26,7 +26,8 @@ bool take(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
-// Ids of requests that bring none: unique, not secret, so a generator in the process does (seeded once per thread by the kernel).
+// Ids of requests that bring none: unique, not secret, so a generator in the process does (seeded once per thread by the
+// kernel).
 std::string requestId() {
   thread_local std::array<std::uint64_t, 2> state{randomU64() | 1, randomU64()};
   const auto next = [] {  // xorshift128+
@@ -37,8 +38,8 @@ std::string requestId() {
     state[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
     return state[1] + b;
   };
-  const std::uint64_t high = (next() & ~0xF000ULL) | 0x4000ULL;                              // version 4
-  const std::uint64_t low = (next() & 0x3FFFFFFFFFFFFFFFULL) | 0x8000000000000000ULL;        // RFC 4122 variant
+  const std::uint64_t high = (next() & ~0xF000ULL) | 0x4000ULL;                        // version 4
+  const std::uint64_t low = (next() & 0x3FFFFFFFFFFFFFFFULL) | 0x8000000000000000ULL;  // RFC 4122 variant
   constexpr char kHex[] = "0123456789abcdef";
   std::string out(36, '-');
   std::size_t at = 0;
@@ -86,7 +87,8 @@ void Api::answer(const net::Request& request, std::string_view body, Readers& re
   Call call{request, body, readers, response};
   try {
     route(call);
-  } catch (const std::exception& e) {  // out of memory, a fault in a third-party engine: this request fails, the server goes on
+  } catch (
+      const std::exception& e) {  // out of memory, a fault in a third-party engine: this request fails, the server goes on
     call.error(500, fmt::format("{} : {}", typeid(e) == typeid(std::bad_alloc) ? "OutOfMemory" : "Error", e.what()));
   }
 }
@@ -132,7 +134,8 @@ void Api::routeV1(Call& call, std::string_view rest) {
 void Api::routeV2(Call& call, std::string_view rest) {
   if (take(rest, "/models/") && !rest.empty()) return routeV2Model(call, rest);
   if (take(rest, "/repository/")) return routeRepository(call, rest);
-  if (!rest.empty() && rest != "/" && rest != "/models" && rest != "/health/live" && rest != "/health/ready") return call.unknownPath();
+  if (!rest.empty() && rest != "/" && rest != "/models" && rest != "/health/live" && rest != "/health/ready")
+    return call.unknownPath();
   if (!call.allow("GET")) return;
   if (rest == "/models") return call.json(200, modelList());
   if (rest == "/health/live") return call.json(200, R"({"live":true})");
@@ -169,7 +172,8 @@ void Api::routeRepository(Call& call, std::string_view rest) {
     for (const auto& entry : models_.list()) {
       out += out.empty() ? "[{\"name\":" : ",{\"name\":";
       protocol::appendString(out, entry.name);
-      out += fmt::format(",\"version\":\"{}\",\"state\":\"{}\",\"reason\":", kVersion, entry.ready ? "READY" : "UNAVAILABLE");
+      out +=
+          fmt::format(",\"version\":\"{}\",\"state\":\"{}\",\"reason\":", kVersion, entry.ready ? "READY" : "UNAVAILABLE");
       protocol::appendString(out, entry.reason);
       out += '}';
     }
@@ -216,7 +220,8 @@ namespace {
 // Times the three steps of one prediction and counts its outcome.
 class Stopwatch {
  public:
-  Stopwatch(const Clock& clock, ModelMetrics& metrics, std::string_view model, bool log) : clock_(clock), metrics_(metrics), model_(model), log_(log), last_(clock.now()) {}
+  Stopwatch(const Clock& clock, ModelMetrics& metrics, std::string_view model, bool log)
+      : clock_(clock), metrics_(metrics), model_(model), log_(log), last_(clock.now()) {}
   double lap(Histogram& into) {
     const TimePoint now = clock_.now();
     const double seconds = std::chrono::duration<double>(now - last_).count();
@@ -229,8 +234,8 @@ class Stopwatch {
     auto& counter = status < 400 ? metrics_.ok : status < 500 ? metrics_.refused : metrics_.failed;
     counter.fetch_add(1, std::memory_order_relaxed);
     if (log_)
-      logInfo("requestId: {} model: {} preprocess_ms: {:.3f}, explain_ms: 0, predict_ms: {:.3f}, postprocess_ms: {:.3f}", "-", model_,
-              laps_[0] * 1e3, laps_[1] * 1e3, laps_[2] * 1e3);
+      logInfo("requestId: {} model: {} preprocess_ms: {:.3f}, explain_ms: 0, predict_ms: {:.3f}, postprocess_ms: {:.3f}",
+              "-", model_, laps_[0] * 1e3, laps_[1] * 1e3, laps_[2] * 1e3);
   }
 
  private:
@@ -273,7 +278,8 @@ Result<protocol::V2Request> readV2(const net::Request& request, std::string_view
   const auto header = request.headers.get("Inference-Header-Content-Length");
   if (!header) {
     if (request.headers.getOr("Content-Type", "").starts_with("application/octet-stream"))
-      return fail(Code::BadRequest, "a body of type application/octet-stream needs the header Inference-Header-Content-Length");
+      return fail(Code::BadRequest,
+                  "a body of type application/octet-stream needs the header Inference-Header-Content-Length");
     return reader.readJson(body);
   }
   std::size_t length = 0;
@@ -283,7 +289,8 @@ Result<protocol::V2Request> readV2(const net::Request& request, std::string_view
   return reader.readBinary(body, length);
 }
 
-Result<protocol::V2Written> inferV2(const Model& model, std::string_view name, const protocol::V2Request& request, Stopwatch& watch, ModelMetrics& metrics) {
+Result<protocol::V2Written> inferV2(const Model& model, std::string_view name, const protocol::V2Request& request,
+                                    Stopwatch& watch, ModelMetrics& metrics) {
   const auto outputs = model.infer(request.inputs);
   watch.lap(metrics.predict);
   if (!outputs) return fail(outputs.error());

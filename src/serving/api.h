@@ -1,6 +1,6 @@
 // Api: the HTTP face of the model server as a function from request to response: V1, V2, repository, health and metrics
-// (KServe's paths). It does not wait and owns no connection; ModelServer feeds it. Used from several threads, each with its own
-// Readers.
+// (KServe's paths). It does not wait and owns no connection; ModelServer feeds it. Used from several threads, each with its
+// own Readers.
 //
 //   Api api(repository, metrics, clock);
 //   api.answer(request, body, readers, response);

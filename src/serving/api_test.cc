@@ -29,7 +29,8 @@ class ApiTest : public ::testing::Test {
     folder.file("model.sums", "2");
     EXPECT_TRUE(models.load("sums"));
   }
-  net::Response call(const std::string& method, const std::string& target, std::string_view body = "", net::Headers headers = {}) {
+  net::Response call(const std::string& method, const std::string& target, std::string_view body = "",
+                     net::Headers headers = {}) {
     net::Request request;
     request.method = method;
     request.target = target;
@@ -89,7 +90,8 @@ TEST_F(ApiTest, PredictsInV1) {
 }
 
 TEST_F(ApiTest, PredictsInV2) {
-  const std::string expected = R"(200 {"model_name":"sums","model_version":"1","id":"7","outputs":[{"name":"output-0","shape":[2],"datatype":"FP64","data":[3.0,7.0]}]})";
+  const std::string expected =
+      R"(200 {"model_name":"sums","model_version":"1","id":"7","outputs":[{"name":"output-0","shape":[2],"datatype":"FP64","data":[3.0,7.0]}]})";
   EXPECT_EQ(post("/v2/models/sums/infer", kV2Body), expected);
   EXPECT_EQ(post("/v2/models/sums/versions/1/infer", kV2Body), expected);
   EXPECT_EQ(post("/v2/models/sums/versions/3/infer", kV2Body).substr(0, 4), "501 ");
@@ -98,7 +100,8 @@ TEST_F(ApiTest, PredictsInV2) {
 
 TEST_F(ApiTest, MakesAUuidForARequestWithoutId) {
   const auto idOf = [&] {
-    const auto r = call("POST", "/v2/models/sums/infer", R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]})");
+    const auto r =
+        call("POST", "/v2/models/sums/infer", R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]})");
     return nlohmann::json::parse(r.body.bytes())["id"].get<std::string>();
   };
   const std::string id = idOf();
@@ -145,8 +148,9 @@ TEST_F(ApiTest, LoadsAndUnloadsModelsWhileItRuns) {
   EXPECT_EQ(post("/v2/repository/models/third/load").substr(0, 48), R"(503 {"error":"Model with name third is not ready)");
   EXPECT_EQ(post("/v2/repository/models/../load").substr(0, 4), "503 ");
   EXPECT_EQ(post("/v2/repository/models/%2E%2E/load").substr(0, 4), "503 ");
-  EXPECT_EQ(post("/v2/repository/index"),
-            R"(200 [{"name":"second","version":"1","state":"READY","reason":""},{"name":"sums","version":"1","state":"READY","reason":""}])");
+  EXPECT_EQ(
+      post("/v2/repository/index"),
+      R"(200 [{"name":"second","version":"1","state":"READY","reason":""},{"name":"sums","version":"1","state":"READY","reason":""}])");
   EXPECT_EQ(post("/v2/repository/models/second/unload"), R"(200 {"name":"second","unload":true})");
   EXPECT_EQ(post("/v2/repository/models/second/unload").substr(0, 4), "404 ");
   EXPECT_EQ(get("/v1/models/second").substr(0, 4), "404 ");

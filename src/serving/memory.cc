@@ -32,7 +32,8 @@ void releaseStartupPages() {
     if (std::sscanf(line.c_str(), "%lx-%lx %7s %*s %*s %*s %7s", &begin, &end, permissions, path) >= 3) {
       const std::string_view p = permissions;
       all.push_back({begin, end, path[0] == '/' && (p == "r--p" || p == "r-xp")});
-    } else if (!all.empty() && (std::sscanf(line.c_str(), "Private_Dirty: %lu", &kilobytes) == 1 || std::sscanf(line.c_str(), "Anonymous: %lu", &kilobytes) == 1 ||
+    } else if (!all.empty() && (std::sscanf(line.c_str(), "Private_Dirty: %lu", &kilobytes) == 1 ||
+                                std::sscanf(line.c_str(), "Anonymous: %lu", &kilobytes) == 1 ||
                                 std::sscanf(line.c_str(), "Swap: %lu", &kilobytes) == 1)) {
       if (kilobytes > 0) all.back().clean = false;
     }

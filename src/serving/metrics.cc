@@ -11,8 +11,10 @@ std::string escapeLabel(std::string_view value) {
   std::string out;
   for (const char c : value) {
     if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out;
 }
@@ -22,12 +24,16 @@ void appendProcess(std::string& out) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  fmt::format_to(to, "# HELP process_cpu_seconds_total CPU time used.\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total {}\n",
+  fmt::format_to(to,
+                 "# HELP process_cpu_seconds_total CPU time used.\n# TYPE process_cpu_seconds_total "
+                 "counter\nprocess_cpu_seconds_total {}\n",
                  seconds(usage.ru_utime) + seconds(usage.ru_stime));
   std::ifstream statm("/proc/self/statm");
   std::uint64_t pages = 0, resident = 0;
   if (statm >> pages >> resident)
-    fmt::format_to(to, "# HELP process_resident_memory_bytes Resident memory.\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {}\n",
+    fmt::format_to(to,
+                   "# HELP process_resident_memory_bytes Resident memory.\n# TYPE process_resident_memory_bytes "
+                   "gauge\nprocess_resident_memory_bytes {}\n",
                    resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)));
 }
 }  // namespace
@@ -63,18 +69,20 @@ ModelMetrics& Metrics::of(std::string_view model) {
 std::string Metrics::text() const {
   std::string out;
   const std::lock_guard lock(mutex_);
-  const auto histogram = [&](const char* name, const char* help, Histogram ModelMetrics::*member) {
+  const auto histogram = [&](const char* name, const char* help, Histogram ModelMetrics::* member) {
     fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} histogram\n", name, help);
-    for (const auto& [model, row] : models_) ((*row).*member).write(out, name, fmt::format("model_name=\"{}\"", escapeLabel(model)));
+    for (const auto& [model, row] : models_)
+      ((*row).*member).write(out, name, fmt::format("model_name=\"{}\"", escapeLabel(model)));
   };
   histogram("request_preprocess_seconds", "Time to read a request.", &ModelMetrics::preprocess);
   histogram("request_predict_seconds", "Time in the model.", &ModelMetrics::predict);
   histogram("request_postprocess_seconds", "Time to write a reply.", &ModelMetrics::postprocess);
   out += "# HELP slipway_predictions_total Answers to prediction requests.\n# TYPE slipway_predictions_total counter\n";
   for (const auto& [model, row] : models_)
-    for (const auto& [code, count] : {std::pair("2xx", &row->ok), std::pair("4xx", &row->refused), std::pair("5xx", &row->failed)})
-      fmt::format_to(std::back_inserter(out), "slipway_predictions_total{{model_name=\"{}\",code=\"{}\"}} {}\n", escapeLabel(model), code,
-                     count->load(std::memory_order_relaxed));
+    for (const auto& [code, count] :
+         {std::pair("2xx", &row->ok), std::pair("4xx", &row->refused), std::pair("5xx", &row->failed)})
+      fmt::format_to(std::back_inserter(out), "slipway_predictions_total{{model_name=\"{}\",code=\"{}\"}} {}\n",
+                     escapeLabel(model), code, count->load(std::memory_order_relaxed));
   appendProcess(out);
   return out;
 }

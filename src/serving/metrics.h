@@ -1,6 +1,6 @@
-// Metrics of the model server in Prometheus' text form, under the names of KServe's servers: request_preprocess_seconds (parse),
-// request_predict_seconds and request_postprocess_seconds (write), each a histogram by model_name; and counters of answers.
-// Thread-safe; recording takes no lock once a model has its row.
+// Metrics of the model server in Prometheus' text form, under the names of KServe's servers: request_preprocess_seconds
+// (parse), request_predict_seconds and request_postprocess_seconds (write), each a histogram by model_name; and counters of
+// answers. Thread-safe; recording takes no lock once a model has its row.
 //
 //   ModelMetrics& m = metrics.of("iris");  m.predict.observe(0.00002);
 //   std::string text = metrics.text();
@@ -18,7 +18,8 @@ namespace slipway::serving {
 class Histogram {
  public:
   // Bounds in seconds: those of Python's client, which KServe's dashboards expect, and finer ones below 5 ms.
-  static constexpr std::array<double, 18> kBounds{.00001, .000025, .0001, .001, .005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};
+  static constexpr std::array<double, 18> kBounds{.00001, .000025, .0001, .001, .005, .01, .025, .05, .075,
+                                                  .1,     .25,     .5,    .75,  1,    2.5, 5,    7.5, 10};
   void observe(double seconds);
   void write(std::string& out, const char* name, const std::string& labels) const;
 

@@ -18,8 +18,8 @@
 namespace slipway::serving {
 
 struct ModelMetadata {
-  std::string platform;                       // "sklearn", as GET /v2/models/{m} shows it
-  std::string description;                    // "LogisticRegression, 4 features", for people
+  std::string platform;     // "sklearn", as GET /v2/models/{m} shows it
+  std::string description;  // "LogisticRegression, 4 features", for people
   std::vector<protocol::TensorSpec> inputs;
   std::vector<protocol::TensorSpec> outputs;
 };
@@ -28,16 +28,16 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelMetadata& metadata() const = 0;
-  // Errors: BadRequest for inputs that do not fit the model (names the tensor, what came and what is expected); Internal when
-  // the computation itself fails.
+  // Errors: BadRequest for inputs that do not fit the model (names the tensor, what came and what is expected); Internal
+  // when the computation itself fails.
   virtual Result<std::vector<protocol::Tensor>> infer(std::span<const protocol::Tensor> inputs) const = 0;
 };
 
 // Loads the model in a folder (or the file itself). Errors: NotFound (no model file there), Invalid (damaged, refused).
 using ModelLoader = std::function<Result<std::unique_ptr<Model>>(const std::filesystem::path&)>;
 
-// The one file in folder `path` (or `path` itself) that has one of the extensions. Errors: NotFound tells what is there instead;
-// Invalid when several files fit.
+// The one file in folder `path` (or `path` itself) that has one of the extensions. Errors: NotFound tells what is there
+// instead; Invalid when several files fit.
 Result<std::filesystem::path> findModelFile(const std::filesystem::path& path, std::span<const std::string_view> extensions);
 
 }  // namespace slipway::serving

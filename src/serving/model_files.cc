@@ -26,7 +26,8 @@ Result<fs::path> findModelFile(const fs::path& path, std::span<const std::string
   for (; it != fs::directory_iterator(); it.increment(error)) {
     if (error) break;
     const std::string name = it->path().filename();
-    const bool fits = it->is_regular_file(error) && std::any_of(extensions.begin(), extensions.end(), [&](auto e) { return name.ends_with(e); });
+    const bool fits = it->is_regular_file(error) &&
+                      std::any_of(extensions.begin(), extensions.end(), [&](auto e) { return name.ends_with(e); });
     (fits ? fitting : others).insert(name);
   }
   std::string wanted;
@@ -35,7 +36,8 @@ Result<fs::path> findModelFile(const fs::path& path, std::span<const std::string
     return fail(Code::NotFound, fmt::format("no model file ({}) in {}: it {}", wanted, path.string(),
                                             others.empty() ? "is empty" : "holds " + joined(others)));
   if (fitting.size() > 1)
-    return fail(Code::Invalid, fmt::format("{} holds {} model files ({}): keep one", path.string(), fitting.size(), joined(fitting)));
+    return fail(Code::Invalid,
+                fmt::format("{} holds {} model files ({}): keep one", path.string(), fitting.size(), joined(fitting)));
   return path / *fitting.begin();
 }
 

@@ -40,7 +40,11 @@ class LazyPool {
 class Worker {
  public:
   Worker(Api& api, LazyPool& pool, const ModelServerOptions& options)
-      : api_(api), pool_(pool), options_(options), loop_(1), scope_(loop_.get_executor(), "worker"),
+      : api_(api),
+        pool_(pool),
+        options_(options),
+        loop_(1),
+        scope_(loop_.get_executor(), "worker"),
         server_(loop_.get_executor(), [this](net::Request r) { return handle(std::move(r)); }, serverOptions()) {}
 
   Result<net::Bound> listen(std::uint16_t port) { return server_.listen(options_.address, port); }
@@ -106,8 +110,11 @@ class Worker {
 
 struct ModelServer::State {
   State(ModelServerOptions o, ModelLoader loader)
-      : options(std::move(o)), metrics(options.maxModels), models(std::move(loader), options.modelDir, options.modelName, options.maxModels),
-        api(models, metrics, clock, options.logLatency), pool(options.maxThreads) {}
+      : options(std::move(o)),
+        metrics(options.maxModels),
+        models(std::move(loader), options.modelDir, options.modelName, options.maxModels),
+        api(models, metrics, clock, options.logLatency),
+        pool(options.maxThreads) {}
 
   void beginDrain() {
     if (draining.exchange(true)) return;
@@ -126,7 +133,8 @@ struct ModelServer::State {
   std::atomic<bool> draining{false};
 };
 
-ModelServer::ModelServer(ModelServerOptions options, ModelLoader loader) : state_(std::make_unique<State>(std::move(options), std::move(loader))) {}
+ModelServer::ModelServer(ModelServerOptions options, ModelLoader loader)
+    : state_(std::make_unique<State>(std::move(options), std::move(loader))) {}
 ModelServer::~ModelServer() = default;
 
 Status ModelServer::start() {

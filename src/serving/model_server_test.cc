@@ -71,7 +71,8 @@ class RunningServer {
 
 TEST(ModelServer, PredictsOverHttp) {
   RunningServer server;
-  EXPECT_EQ(server.send("POST", "/v1/models/sums:predict", R"({"instances":[[1,2]]})"), std::pair(200, std::string(R"({"predictions":[3.0]})")));
+  EXPECT_EQ(server.send("POST", "/v1/models/sums:predict", R"({"instances":[[1,2]]})"),
+            std::pair(200, std::string(R"({"predictions":[3.0]})")));
   EXPECT_EQ(server.send("GET", "/v2/health/ready", "").first, 200);
 }
 

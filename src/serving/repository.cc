@@ -2,11 +2,13 @@
 
 namespace slipway::serving {
 
-ModelRepository::ModelRepository(ModelLoader loader, std::filesystem::path folder, std::string mainName, std::size_t maxModels)
+ModelRepository::ModelRepository(ModelLoader loader, std::filesystem::path folder, std::string mainName,
+                                 std::size_t maxModels)
     : loader_(std::move(loader)), folder_(std::move(folder)), mainName_(std::move(mainName)), maxModels_(maxModels) {}
 
 Status ModelRepository::load(const std::string& name) {
-  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos || name.find('\0') != std::string::npos)
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
+      name.find('\0') != std::string::npos)
     return fail(Code::Invalid, fmt::format("model name '{}' is not a plain folder name", name));
   {
     const std::lock_guard lock(mutex_);

@@ -57,14 +57,15 @@ Result<Fd> openParent(const fs::path& root, const Parts& parts) {
   for (const auto& folder : parts.folders) {
     if (::mkdirat(at.get(), folder.c_str(), 0755) != 0 && errno != EEXIST) return fail(writeError(root / folder, errno));
     Fd next(::openat(at.get(), folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (next.get() < 0) return fail(Code::Invalid, fmt::format("its entry below '{}' would pass through a link or a file", folder));
+    if (next.get() < 0)
+      return fail(Code::Invalid, fmt::format("its entry below '{}' would pass through a link or a file", folder));
     at = std::move(next);
   }
   return at;
 }
 
-// Link targets may climb with leading ".." parts only as far as the root, and not at all after that: a later part may be a link
-// itself, whose ".." would lead elsewhere.
+// Link targets may climb with leading ".." parts only as far as the root, and not at all after that: a later part may be a
+// link itself, whose ".." would lead elsewhere.
 bool staysInside(const std::string& target, std::size_t depth) {
   if (target.empty() || target[0] == '/' || target.find('\0') != std::string::npos) return false;
   bool climbing = true;
@@ -84,7 +85,8 @@ bool staysInside(const std::string& target, std::size_t depth) {
 
 class Unpacker {
  public:
-  Unpacker(std::string name, fs::path root, const ArchiveLimits& limits) : name_(std::move(name)), root_(std::move(root)), limits_(limits) {
+  Unpacker(std::string name, fs::path root, const ArchiveLimits& limits)
+      : name_(std::move(name)), root_(std::move(root)), limits_(limits) {
     reader_ = archive_read_new();
     archive_read_support_format_tar(reader_);
     archive_read_support_format_zip(reader_);
@@ -113,7 +115,8 @@ class Unpacker {
       const int code = archive_read_next_header(reader_, &entry);
       if (code == ARCHIVE_EOF) break;
       if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return damaged();
-      if (++entries > limits_.entries) return refuse(Code::TooLarge, fmt::format("more than {} entries (STORAGE_MAX_ARCHIVE_ENTRIES)", limits_.entries));
+      if (++entries > limits_.entries)
+        return refuse(Code::TooLarge, fmt::format("more than {} entries (STORAGE_MAX_ARCHIVE_ENTRIES)", limits_.entries));
       auto done = unpackEntry(entry);
       if (!done) return done;
     }
@@ -122,7 +125,9 @@ class Unpacker {
   }
 
  private:
-  tl::unexpected<Error> refuse(Code code, const std::string& why) const { return fail(code, fmt::format("archive {}: {}", name_, why)); }
+  tl::unexpected<Error> refuse(Code code, const std::string& why) const {
+    return fail(code, fmt::format("archive {}: {}", name_, why));
+  }
   Status damaged() const {
     const char* said = archive_error_string(reader_);
     return refuse(Code::Invalid, fmt::format("damaged or not an archive: {}", said == nullptr ? "unknown fault" : said));
@@ -140,7 +145,8 @@ class Unpacker {
     if (!safe) return refuse(Code::Invalid, safe.error().message);
     if (archive_entry_is_encrypted(entry) != 0) return refuse(Code::Invalid, fmt::format("entry '{}' is encrypted", path));
     const Parts parts = partsOf(path);
-    if (parts.folders.size() > 64) return refuse(Code::Invalid, fmt::format("entry '{}' is nested deeper than 64 folders", path));
+    if (parts.folders.size() > 64)
+      return refuse(Code::Invalid, fmt::format("entry '{}' is nested deeper than 64 folders", path));
     auto parent = openParent(root_, parts);
     if (!parent) return refuse(parent.error().code, parent.error().message);
     if (archive_entry_hardlink(entry) != nullptr) return hardLink(entry, path, parts, parent->get());
@@ -153,7 +159,8 @@ class Unpacker {
   }
 
   Status makeFolder(const Parts& parts, int parent) const {
-    if (::mkdirat(parent, parts.name.c_str(), 0755) != 0 && errno != EEXIST) return fail(writeError(root_ / parts.name, errno));
+    if (::mkdirat(parent, parts.name.c_str(), 0755) != 0 && errno != EEXIST)
+      return fail(writeError(root_ / parts.name, errno));
     return {};
   }
 
@@ -180,9 +187,11 @@ class Unpacker {
   Status count(std::uint64_t bytes) {
     unpacked_ += bytes;
     if (unpacked_ > limits_.bytes)
-      return refuse(Code::TooLarge, fmt::format("unpacks to more than {} (STORAGE_MAX_UNPACKED_BYTES)", describeBytes(limits_.bytes)));
+      return refuse(Code::TooLarge,
+                    fmt::format("unpacks to more than {} (STORAGE_MAX_UNPACKED_BYTES)", describeBytes(limits_.bytes)));
     if (unpacked_ > kRatioFrom && unpacked_ / limits_.ratio > packed_)
-      return refuse(Code::TooLarge, fmt::format("unpacks to more than {} times its size of {} (STORAGE_MAX_UNPACK_RATIO)", limits_.ratio, describeBytes(packed_)));
+      return refuse(Code::TooLarge, fmt::format("unpacks to more than {} times its size of {} (STORAGE_MAX_UNPACK_RATIO)",
+                                                limits_.ratio, describeBytes(packed_)));
     return {};
   }
 
@@ -200,23 +209,27 @@ class Unpacker {
   Status symbolicLink(archive_entry* entry, const std::string& path, const Parts& parts, int parent) const {
     const char* target = archive_entry_symlink(entry);
     if (target == nullptr || !staysInside(target, parts.folders.size()))
-      return refuse(Code::Invalid, fmt::format("link '{}' leads out of the archive, to '{}'", path, target == nullptr ? "" : target));
+      return refuse(Code::Invalid,
+                    fmt::format("link '{}' leads out of the archive, to '{}'", path, target == nullptr ? "" : target));
     if (::symlinkat(target, parent, parts.name.c_str()) != 0)
-      return errno == EEXIST ? Status(refuse(Code::Invalid, fmt::format("link '{}' would replace an earlier entry", path))) : Status(fail(writeError(root_ / path, errno)));
+      return errno == EEXIST ? Status(refuse(Code::Invalid, fmt::format("link '{}' would replace an earlier entry", path)))
+                             : Status(fail(writeError(root_ / path, errno)));
     return {};
   }
 
   Status hardLink(archive_entry* entry, const std::string& path, const Parts& parts, int parent) {
     std::string target = archive_entry_hardlink(entry);
     while (target.starts_with("./")) target.erase(0, 2);
-    if (!safeRelativePath(target)) return refuse(Code::Invalid, fmt::format("link '{}' leads out of the archive, to '{}'", path, target));
+    if (!safeRelativePath(target))
+      return refuse(Code::Invalid, fmt::format("link '{}' leads out of the archive, to '{}'", path, target));
     const Parts from = partsOf(target);
     auto source = openParent(root_, from);
     if (!source) return refuse(Code::Invalid, fmt::format("link '{}': {}", path, source.error().message));
     // The target must be a plain file: a link to a link would move it to another depth, where its ".." leads elsewhere.
-    struct stat info {};
+    struct stat info{};
     if (::fstatat(source->get(), from.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
-      return refuse(Code::Invalid, fmt::format("link '{}' to '{}', which is not a file before it in the archive", path, target));
+      return refuse(Code::Invalid,
+                    fmt::format("link '{}' to '{}', which is not a file before it in the archive", path, target));
     if (::linkat(source->get(), from.name.c_str(), parent, parts.name.c_str(), 0) != 0)
       return refuse(Code::Invalid, fmt::format("link '{}' to '{}': {}", path, target, std::strerror(errno)));
     ++files_;

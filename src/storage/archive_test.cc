@@ -16,7 +16,7 @@ struct Entry {
   std::string path;
   std::string content;
   unsigned type = AE_IFREG;
-  std::string link;        // target of a symbolic link
+  std::string link;  // target of a symbolic link
   std::string hardLink;
 };
 
@@ -66,7 +66,11 @@ class ArchiveTest : public ::testing::Test {
 };
 
 TEST_F(ArchiveTest, UnpacksTarAndZip) {
-  EXPECT_EQ(unpack({{"model/", "", AE_IFDIR}, {"./model/a.pkl", "A"}, {"deep/er/b", "B"}, {"model/latest", "", AE_IFLNK, "../deep/er/b"}}), "ok");
+  EXPECT_EQ(unpack({{"model/", "", AE_IFDIR},
+                    {"./model/a.pkl", "A"},
+                    {"deep/er/b", "B"},
+                    {"model/latest", "", AE_IFLNK, "../deep/er/b"}}),
+            "ok");
   EXPECT_EQ(listFiles(inside), "deep/er/b model/a.pkl model/latest");
   EXPECT_EQ(readFile(inside / "model/latest"), "B");
   EXPECT_EQ(unpack({{"z/a", "Z"}}, true), "ok");
@@ -94,13 +98,15 @@ TEST_F(ArchiveTest, LinksOnlyToFilesBeforeThem) {
   EXPECT_EQ(unpack({{"a", "1"}, {"b", "", AE_IFREG, "", "a"}}), "ok");
   EXPECT_EQ(readFile(inside / "b"), "1");
   EXPECT_NE(unpack({{"c", "", AE_IFREG, "", "/etc/passwd"}}).find("leads out"), std::string::npos);
-  EXPECT_NE(unpack({{"x/y/l", "", AE_IFLNK, "../../a"}, {"m", "", AE_IFREG, "", "x/y/l"}}).find("not a file before it"), std::string::npos);
+  EXPECT_NE(unpack({{"x/y/l", "", AE_IFLNK, "../../a"}, {"m", "", AE_IFREG, "", "x/y/l"}}).find("not a file before it"),
+            std::string::npos);
 }
 
 TEST_F(ArchiveTest, RefusesDevicesAndEmptyAndDamagedArchives) {
   EXPECT_NE(unpack({{"p", "", AE_IFIFO}}).find("device, socket or pipe"), std::string::npos);
   EXPECT_NE(unpack({{"d/", "", AE_IFDIR}}).find("holds no files"), std::string::npos);
-  EXPECT_NE(unpackBytes("this is not an archive", "m.zip", inside, {}).error().message.find("archive m.zip: damaged"), std::string::npos);
+  EXPECT_NE(unpackBytes("this is not an archive", "m.zip", inside, {}).error().message.find("archive m.zip: damaged"),
+            std::string::npos);
   const std::string whole = pack({{"a", std::string(100'000, 'x') + "tail"}});
   EXPECT_FALSE(unpackBytes(whole.substr(0, whole.size() / 2), "m.tgz", inside, {}));
 }

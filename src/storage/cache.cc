@@ -107,7 +107,8 @@ Result<std::string> sha256OfFile(const fs::path& path) {
   EVP_DigestInit_ex(context, EVP_sha256(), nullptr);
   std::string buffer(1 << 20, '\0');
   ssize_t got = 0;
-  while ((got = ::read(fd, buffer.data(), buffer.size())) > 0) EVP_DigestUpdate(context, buffer.data(), static_cast<std::size_t>(got));
+  while ((got = ::read(fd, buffer.data(), buffer.size())) > 0)
+    EVP_DigestUpdate(context, buffer.data(), static_cast<std::size_t>(got));
   ::close(fd);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
@@ -133,7 +134,8 @@ bool ModelCache::has(const std::string& key) const {
   return fs::exists(manifest(key), error);
 }
 
-Status ModelCache::provide(const std::string& key, const fs::path& target, const std::function<Status(const fs::path&)>& fill) {
+Status ModelCache::provide(const std::string& key, const fs::path& target,
+                           const std::function<Status(const fs::path&)>& fill) {
   SLIP_CHECK(prepare());
   SLIP_TRY(const bool already, handOut(key, target));
   if (already) return {};
@@ -151,7 +153,8 @@ Status ModelCache::provide(const std::string& key, const fs::path& target, const
     fs::remove_all(staging, error);
     for (const Line& line : readManifest(manifest(key))) {
       SLIP_TRY(const bool given, giveFile(folder_ / "blobs" / line.sha256, target / line.path));
-      if (!given) return fail(Code::Internal, fmt::format("model cache {}: file {} vanished", folder_.string(), line.sha256));
+      if (!given)
+        return fail(Code::Internal, fmt::format("model cache {}: file {} vanished", folder_.string(), line.sha256));
     }
   }
   evict();
@@ -257,9 +260,11 @@ void ModelCache::evict() {
     if (total <= maxBytes_) break;
     fs::remove(used.manifest, error);
     for (const Line& line : used.lines)
-      if (--references[line.sha256] == 0 && fs::remove(folder_ / "blobs" / line.sha256, error)) total -= std::min(total, line.size);
+      if (--references[line.sha256] == 0 && fs::remove(folder_ / "blobs" / line.sha256, error))
+        total -= std::min(total, line.size);
   }
-  logInfo("model cache {}: trimmed to {} (bound {}, SLIPWAY_STORAGE_CACHE_BYTES)", folder_.string(), describeBytes(total), describeBytes(maxBytes_));
+  logInfo("model cache {}: trimmed to {} (bound {}, SLIPWAY_STORAGE_CACHE_BYTES)", folder_.string(), describeBytes(total),
+          describeBytes(maxBytes_));
 }
 
 }  // namespace slipway::storage

@@ -17,26 +17,31 @@ Error writeError(const fs::path& path, int error) {
   if (error == ENOSPC || error == EDQUOT) {
     std::error_code ignored;
     const auto space = fs::space(path.parent_path(), ignored);
-    return Error{Code::TooLarge, fmt::format("disk full while writing {}: {} are free; free some space or give the volume more", path.string(),
-                                             describeBytes(ignored ? 0 : space.available)), {}};
+    return Error{Code::TooLarge,
+                 fmt::format("disk full while writing {}: {} are free; free some space or give the volume more",
+                             path.string(), describeBytes(ignored ? 0 : space.available)),
+                 {}};
   }
   return Error{error == EACCES || error == EROFS || error == EPERM ? Code::Forbidden : Code::Internal,
-               fmt::format("cannot write {}: {}", path.string(), std::strerror(error)), {}};
+               fmt::format("cannot write {}: {}", path.string(), std::strerror(error)),
+               {}};
 }
 
 Status checkSpace(const fs::path& folder, std::uint64_t bytes) {
   std::error_code error;
   const auto space = fs::space(folder, error);
   if (error || bytes <= space.available) return {};
-  return fail(Code::TooLarge, fmt::format("not enough space in {}: {} are needed ({} bytes), {} are free ({} bytes)", folder.string(), describeBytes(bytes),
-                                          bytes, describeBytes(space.available), space.available));
+  return fail(Code::TooLarge,
+              fmt::format("not enough space in {}: {} are needed ({} bytes), {} are free ({} bytes)", folder.string(),
+                          describeBytes(bytes), bytes, describeBytes(space.available), space.available));
 }
 
 Status withRetries(const TransferSettings& settings, Progress& progress, const std::function<Status()>& attempt) {
   for (std::size_t tried = 1;; ++tried) {
     auto done = attempt();
     if (done || !worthRetry(done.error().code) || tried >= settings.attempts) {
-      if (!done && tried > 1) return fail(done.error().code, fmt::format("{} (after {} attempts)", done.error().message, tried));
+      if (!done && tried > 1)
+        return fail(done.error().code, fmt::format("{} (after {} attempts)", done.error().message, tried));
       return done;
     }
     ++progress.retries;
@@ -50,7 +55,8 @@ namespace {
 // One object on its way to disk: a part file and, for objects of several parts, a note of the parts that are complete.
 class Target {
  public:
-  Target(const SourceObject& object, const fs::path& folder, std::uint64_t chunk) : object_(object), final_(folder / object.path) {
+  Target(const SourceObject& object, const fs::path& folder, std::uint64_t chunk)
+      : object_(object), final_(folder / object.path) {
     const std::string name = sha256Hex(object.path).substr(0, 24);
     part_ = folder / ".slipway-parts" / name;
     notes_ = folder / ".slipway-parts" / (name + ".done");
@@ -115,7 +121,8 @@ class Target {
     std::optional<Error> fault;
     const ByteSink sink = [&](std::string_view bytes) {
       if (bytes.size() > end - at) {
-        fault = Error{Code::Conflict, fmt::format("{} is larger than its listing said ({} bytes)", object_.path, *object_.size), {}};
+        fault = Error{
+            Code::Conflict, fmt::format("{} is larger than its listing said ({} bytes)", object_.path, *object_.size), {}};
         return false;
       }
       fault = write(bytes, at);
@@ -126,7 +133,8 @@ class Target {
     auto read = source.read(http, object_, ByteRange{at, range.to}, sink);
     if (fault) return fail(std::move(*fault));
     if (!read) return read;
-    if (object_.size && at != end) return fail(Code::Unavailable, fmt::format("{}: {} of {} bytes came", object_.path, at, end));
+    if (object_.size && at != end)
+      return fail(Code::Unavailable, fmt::format("{}: {} of {} bytes came", object_.path, at, end));
     return {};
   }
 
@@ -147,7 +155,8 @@ class Target {
     std::ifstream in(notes_);
     std::string first;
     std::error_code error;
-    if (object_.etag.empty() || !std::getline(in, first) || first != header() || fs::file_size(part_, error) != *object_.size || error) {
+    if (object_.etag.empty() || !std::getline(in, first) || first != header() ||
+        fs::file_size(part_, error) != *object_.size || error) {
       std::ofstream(notes_, std::ios::trunc) << header() << "\n";
       return;
     }
@@ -183,7 +192,8 @@ class Target {
 // Hands out pieces in order, so that few files are open at a time; the first error stops all.
 class Download {
  public:
-  Download(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder, const TransferSettings& settings, Progress& progress)
+  Download(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder,
+           const TransferSettings& settings, Progress& progress)
       : source_(source), objects_(objects), folder_(folder), settings_(settings), progress_(progress) {}
 
   Status run() {
@@ -259,7 +269,8 @@ class Download {
 };
 }  // namespace
 
-Status downloadAll(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder, const TransferSettings& settings, Progress& progress) {
+Status downloadAll(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder,
+                   const TransferSettings& settings, Progress& progress) {
   std::error_code error;
   const fs::path parts = folder / ".slipway-parts";
   fs::create_directories(parts, error);
@@ -269,7 +280,7 @@ Status downloadAll(Source& source, const std::vector<SourceObject>& objects, con
   progress.total = total;
   std::uint64_t kept = 0;  // blocks that an earlier run already took
   for (const auto& entry : fs::directory_iterator(parts, error)) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(entry.path().c_str(), &info) == 0) kept += static_cast<std::uint64_t>(info.st_blocks) * 512;
   }
   SLIP_CHECK(checkSpace(folder, total - std::min(total, kept)));

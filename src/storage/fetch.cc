@@ -20,7 +20,8 @@ Result<FetchReport> linkLocal(const std::string& path, const fs::path& target, c
   }
   std::vector<fs::path> items;
   if (fs::is_directory(source, error)) {
-    for (fs::directory_iterator it(source, error), end; !error && it != end; it.increment(error)) items.push_back(it->path());
+    for (fs::directory_iterator it(source, error), end; !error && it != end; it.increment(error))
+      items.push_back(it->path());
     if (error) return fail(Code::Forbidden, fmt::format("local path {} cannot be read: {}", path, error.message()));
   } else {
     items.push_back(source);
@@ -38,7 +39,8 @@ Result<FetchReport> linkLocal(const std::string& path, const fs::path& target, c
   return report;
 }
 
-Status download(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder, const Settings& settings, Progress& progress) {
+Status download(Source& source, const std::vector<SourceObject>& objects, const fs::path& folder, const Settings& settings,
+                Progress& progress) {
   SLIP_CHECK(downloadAll(source, objects, folder, settings.transfer, progress));
   if (objects.size() != 1 || !isArchive(objects[0].path)) return {};
   const fs::path archive = folder / objects[0].path;
@@ -68,19 +70,24 @@ Result<std::vector<SourceObject>> listWanted(Source& source, const Settings& set
   const std::size_t all = objects.size();
   std::erase_if(objects, [&](const auto& o) { return !settings.wants(o.path); });
   if (objects.empty())
-    return fail(Code::NotFound, fmt::format("{}: none of its {} files passes STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS", source.where(), all));
+    return fail(Code::NotFound,
+                fmt::format("{}: none of its {} files passes STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS",
+                            source.where(), all));
   std::sort(objects.begin(), objects.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
   return objects;
 }
 }  // namespace
 
-Result<FetchReport> fetchModel(const std::string& uri, const fs::path& target, const Settings& settings, Progress& progress) {
+Result<FetchReport> fetchModel(const std::string& uri, const fs::path& target, const Settings& settings,
+                               Progress& progress) {
   std::error_code error;
   fs::create_directories(target, error);
   if (error) return fail(writeError(target, error.value()));
   if (uri.starts_with("pvc://")) {
     if (fs::is_empty(target, error) || error)
-      return fail(Code::NotFound, fmt::format("{}: a claim is mounted at {} by the platform, but that folder is empty: check the claim's content and sub-path", uri, target.string()));
+      return fail(Code::NotFound, fmt::format("{}: a claim is mounted at {} by the platform, but that folder is empty: "
+                                              "check the claim's content and sub-path",
+                                              uri, target.string()));
     return FetchReport{0, 0, false, true};
   }
   if (uri.starts_with("file://")) return linkLocal(uri.substr(7), target, settings);

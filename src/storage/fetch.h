@@ -11,18 +11,19 @@
 namespace slipway::storage {
 
 struct FetchReport {
-  std::size_t files = 0;       // objects of the listing
-  std::uint64_t bytes = 0;     // their size; 0 when unknown
-  bool cached = false;         // nothing was downloaded
-  bool linked = false;         // a local path: links were made
+  std::size_t files = 0;    // objects of the listing
+  std::uint64_t bytes = 0;  // their size; 0 when unknown
+  bool cached = false;      // nothing was downloaded
+  bool linked = false;      // a local path: links were made
 };
 
-// Schemes: s3, gs, hf, http, https, file, pvc (already mounted: checked only), and plain paths. A single downloaded .tar, .tar.gz,
-// .tgz or .zip is unpacked and removed. Errors are one line that names the address and the fix.
-Result<FetchReport> fetchModel(const std::string& uri, const std::filesystem::path& target, const Settings& settings, Progress& progress);
+// Schemes: s3, gs, hf, http, https, file, pvc (already mounted: checked only), and plain paths. A single downloaded .tar,
+// .tar.gz, .tgz or .zip is unpacked and removed. Errors are one line that names the address and the fix.
+Result<FetchReport> fetchModel(const std::string& uri, const std::filesystem::path& target, const Settings& settings,
+                               Progress& progress);
 
-// The storage initializer: (uri, folder) pairs in order, progress lines on stdout, on failure one line on stderr. Exit status 0, 1
-// (a fetch failed) or 2 (wrong arguments).
+// The storage initializer: (uri, folder) pairs in order, progress lines on stdout, on failure one line on stderr. Exit
+// status 0, 1 (a fetch failed) or 2 (wrong arguments).
 int storageInit(const std::vector<std::string>& arguments, const Environment& environment);
 
 }  // namespace slipway::storage

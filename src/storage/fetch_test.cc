@@ -76,10 +76,17 @@ TEST_F(FetchTest, UsesVirtualHostsAndAnonymousAccessWhenAsked) {
 
 TEST_F(FetchTest, NamesBucketEndpointCodeAndFixWhenS3Refuses) {
   store.respond("secret/", 403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>");
-  EXPECT_EQ(fetch("s3://secret/m"), fmt::format("s3://secret/m at {}: HTTP 403 AccessDenied (Access Denied): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
-                                                "and the bucket's policy", store.url()));
-  EXPECT_EQ(fetch("s3://models/none"), fmt::format("Failed to fetch model. No model found in s3://models/none (endpoint {}): check bucket and path", store.url()));
-  EXPECT_NE(fetch("s3://m/x", settings({{"AWS_ENDPOINT_URL", "http://127.0.0.1:9"}})).find("s3://m/x at http://127.0.0.1:9: 127.0.0.1:9: cannot connect"), std::string::npos);
+  EXPECT_EQ(fetch("s3://secret/m"),
+            fmt::format(
+                "s3://secret/m at {}: HTTP 403 AccessDenied (Access Denied): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY "
+                "and the bucket's policy",
+                store.url()));
+  EXPECT_EQ(fetch("s3://models/none"),
+            fmt::format("Failed to fetch model. No model found in s3://models/none (endpoint {}): check bucket and path",
+                        store.url()));
+  EXPECT_NE(fetch("s3://m/x", settings({{"AWS_ENDPOINT_URL", "http://127.0.0.1:9"}}))
+                .find("s3://m/x at http://127.0.0.1:9: 127.0.0.1:9: cannot connect"),
+            std::string::npos);
   EXPECT_EQ(fetch("s3:///x"), "s3:///x: the bucket's name is missing, as in s3://bucket/path");
   EXPECT_NE(fetch("ftp://host/x").find("scheme 'ftp' is not supported"), std::string::npos);
 }
@@ -172,8 +179,9 @@ TEST_F(FetchTest, FetchesFromAServerWithoutRanges) {
 }
 
 TEST_F(FetchTest, FetchesARepositoryOfTheHub) {
-  store.respond("api/models/owner/tiny/tree/main", 200,
-                R"([{"type":"directory","path":"d"},{"type":"file","path":"config.json","size":2,"oid":"o1"},{"type":"file","path":"d/w.bin","size":3,"oid":"o2","lfs":{"oid":"s"}}])");
+  store.respond(
+      "api/models/owner/tiny/tree/main", 200,
+      R"([{"type":"directory","path":"d"},{"type":"file","path":"config.json","size":2,"oid":"o1"},{"type":"file","path":"d/w.bin","size":3,"oid":"o2","lfs":{"oid":"s"}}])");
   store.put("owner/tiny/resolve/main/config.json", "{}");
   store.put("owner/tiny/resolve/main/d/w.bin", "abc");
   const auto s = settings({{"HF_ENDPOINT", store.url()}, {"HF_TOKEN", "t0k"}});
@@ -185,9 +193,12 @@ TEST_F(FetchTest, FetchesARepositoryOfTheHub) {
 
 TEST_F(FetchTest, HonoursAllowAndIgnorePatterns) {
   for (const char* name : {"a.bin", "b.txt", "c.bin"}) store.put(std::string("models/m/") + name, "x");
-  EXPECT_EQ(fetch("s3://models/m", settings({{"STORAGE_ALLOW_PATTERNS", R"(["*.bin"])"}, {"STORAGE_IGNORE_PATTERNS", "c*, z*"}})), "ok");
+  EXPECT_EQ(
+      fetch("s3://models/m", settings({{"STORAGE_ALLOW_PATTERNS", R"(["*.bin"])"}, {"STORAGE_IGNORE_PATTERNS", "c*, z*"}})),
+      "ok");
   EXPECT_EQ(listFiles(target), "a.bin");
-  EXPECT_NE(fetch("s3://models/m", settings({{"STORAGE_ALLOW_PATTERNS", "*.zip"}})).find("none of its 3 files passes"), std::string::npos);
+  EXPECT_NE(fetch("s3://models/m", settings({{"STORAGE_ALLOW_PATTERNS", "*.zip"}})).find("none of its 3 files passes"),
+            std::string::npos);
 }
 
 TEST_F(FetchTest, LinksLocalPaths) {

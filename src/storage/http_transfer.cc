@@ -52,7 +52,8 @@ std::string adviceFor(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_HOST: return "the host name is unknown: check the address";
     case CURLE_COULDNT_CONNECT: return "cannot connect: check the address and port, and that the server runs";
     case CURLE_PEER_FAILED_VERIFICATION:
-      return "its TLS certificate is not trusted: set AWS_CA_BUNDLE to the authority's PEM file (or S3_VERIFY_SSL=0 to trust any)";
+      return "its TLS certificate is not trusted: set AWS_CA_BUNDLE to the authority's PEM file (or S3_VERIFY_SSL=0 to "
+             "trust any)";
     case CURLE_SSL_CACERT_BADFILE: return "AWS_CA_BUNDLE cannot be read";
     case CURLE_SSL_CONNECT_ERROR: return "TLS handshake failed: is it an https endpoint? (S3_USE_HTTPS=0 for plain http)";
     case CURLE_OPERATION_TIMEDOUT: return "timed out (S3_CONNECT_TIMEOUT, S3_READ_TIMEOUT)";
@@ -90,7 +91,8 @@ Result<HttpReply> HttpTransfer::get(HttpGet request, const ByteSink& sink) {
     curl_easy_reset(curl);
     Transfer transfer{curl, &sink, {}, false};
     curl_slist* list = nullptr;
-    for (const auto& [name, value] : request.headers) list = curl_slist_append(list, fmt::format("{}: {}", name, value).c_str());
+    for (const auto& [name, value] : request.headers)
+      list = curl_slist_append(list, fmt::format("{}: {}", name, value).c_str());
     curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(curl, CURLOPT_NOBODY, request.head ? 1L : 0L);
@@ -113,7 +115,8 @@ Result<HttpReply> HttpTransfer::get(HttpGet request, const ByteSink& sink) {
     curl_slist_free_all(list);
     if (transfer.stopped) return fail(Code::Cancelled, "stopped by the receiver");
     if (code != CURLE_OK)
-      return fail(code == CURLE_OPERATION_TIMEDOUT ? Code::Timeout : Code::Unavailable, fmt::format("{}: {}", hostOf(request.url), adviceFor(code)));
+      return fail(code == CURLE_OPERATION_TIMEDOUT ? Code::Timeout : Code::Unavailable,
+                  fmt::format("{}: {}", hostOf(request.url), adviceFor(code)));
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     transfer.reply.status = static_cast<int>(status);

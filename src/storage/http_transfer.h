@@ -15,16 +15,16 @@ namespace slipway::storage {
 
 struct HttpGet {
   std::string url;
-  HeaderList headers;              // sent to the first host only; a redirect to another host gets none of them
+  HeaderList headers;  // sent to the first host only; a redirect to another host gets none of them
   bool head = false;
-  bool followRedirects = true;     // at most 10, never from https to http
+  bool followRedirects = true;  // at most 10, never from https to http
 };
 
 struct HttpReply {
   int status = 0;
   std::map<std::string, std::string> headers;  // lower-case names
-  std::string body;                // of errors (first 64 KiB), and of successes without a sink (at most 64 MiB)
-  std::string url;                 // after redirects
+  std::string body;                            // of errors (first 64 KiB), and of successes without a sink (at most 64 MiB)
+  std::string url;                             // after redirects
 };
 
 // Takes a piece of a 2xx body; false stops the transfer with the sink's own error.
@@ -34,8 +34,8 @@ class HttpTransfer {
  public:
   explicit HttpTransfer(const TransferSettings& settings);
   ~HttpTransfer();
-  // Any HTTP answer is a value. Errors: Unavailable (cannot resolve, connect or verify; broken off), Timeout, Cancelled (the sink
-  // said false). Each names the host and what to check.
+  // Any HTTP answer is a value. Errors: Unavailable (cannot resolve, connect or verify; broken off), Timeout, Cancelled (the
+  // sink said false). Each names the host and what to check.
   Result<HttpReply> get(HttpGet request, const ByteSink& sink = {});
 
  private:

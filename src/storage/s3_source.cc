@@ -6,10 +6,12 @@
 namespace slipway::storage {
 namespace {
 std::string xmlUnescape(std::string text) {
-  static constexpr std::pair<std::string_view, char> kEntities[] = {{"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&amp;", '&'}, {"&#34;", '"'}, {"&#39;", '\''}};
+  static constexpr std::pair<std::string_view, char> kEntities[] = {
+      {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&amp;", '&'}, {"&#34;", '"'}, {"&#39;", '\''}};
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
-    const auto entity = std::find_if(std::begin(kEntities), std::end(kEntities), [&](const auto& e) { return text.compare(i, e.first.size(), e.first) == 0; });
+    const auto entity = std::find_if(std::begin(kEntities), std::end(kEntities),
+                                     [&](const auto& e) { return text.compare(i, e.first.size(), e.first) == 0; });
     if (entity == std::end(kEntities)) {
       out += text[i++];
     } else {
@@ -20,7 +22,8 @@ std::string xmlUnescape(std::string text) {
   return out;
 }
 
-// The text of the first <tag> in `xml`. S3's documents are flat enough for this: no attributes on the tags we read, no CDATA.
+// The text of the first <tag> in `xml`. S3's documents are flat enough for this: no attributes on the tags we read, no
+// CDATA.
 std::string element(std::string_view xml, const std::string& tag) {
   const std::size_t from = xml.find("<" + tag + ">");
   if (from == std::string_view::npos) return "";
@@ -38,7 +41,8 @@ std::string percentDecoded(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     int value = 0;
-    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(text.data() + i + 1, text.data() + i + 3, value, 16).ptr == text.data() + i + 3) {
       out += static_cast<char>(value);
       i += 2;
     } else {
@@ -59,7 +63,8 @@ class S3Source final : public Source {
   }
 
   Result<std::vector<SourceObject>> list(HttpTransfer& http) override {
-    if (bucket_.empty()) return fail(Code::Invalid, fmt::format("{}: the bucket's name is missing, as in s3://bucket/path", uri_));
+    if (bucket_.empty())
+      return fail(Code::Invalid, fmt::format("{}: the bucket's name is missing, as in s3://bucket/path", uri_));
     std::vector<SourceObject> out;
     std::string token;
     for (int page = 0; page < 10000; ++page) {
@@ -72,7 +77,9 @@ class S3Source final : public Source {
     const auto exact = std::find_if(out.begin(), out.end(), [&](const auto& o) { return o.id == prefix_; });
     if (exact != out.end()) return std::vector<SourceObject>{*exact};
     if (out.empty())
-      return fail(Code::NotFound, fmt::format("Failed to fetch model. No model found in {} (endpoint {}): check bucket and path", uri_, s3_.endpoint));
+      return fail(Code::NotFound,
+                  fmt::format("Failed to fetch model. No model found in {} (endpoint {}): check bucket and path", uri_,
+                              s3_.endpoint));
     return out;
   }
 
@@ -90,11 +97,14 @@ class S3Source final : public Source {
 
  private:
   // One signed request; `path` is the unencoded path within the bucket.
-  Result<HttpReply> send(HttpTransfer& http, const std::string& path, QueryList query, HeaderList headers, const ByteSink& sink) {
+  Result<HttpReply> send(HttpTransfer& http, const std::string& path, QueryList query, HeaderList headers,
+                         const ByteSink& sink) {
     std::string base = s3_.endpoint;
     std::string encoded = encodeUri(path, true);
-    if (s3_.virtualHosted && bucket_.find('.') == std::string::npos) base.insert(base.find("://") + 3, bucket_ + ".");
-    else encoded = "/" + encodeUri(bucket_, false) + encoded;
+    if (s3_.virtualHosted && bucket_.find('.') == std::string::npos)
+      base.insert(base.find("://") + 3, bucket_ + ".");
+    else
+      encoded = "/" + encodeUri(bucket_, false) + encoded;
     const std::size_t pathStart = base.find('/', base.find("://") + 3);  // an endpoint below a path, as some gateways have
     if (pathStart != std::string::npos) {
       encoded = base.substr(pathStart) + encoded;
@@ -102,8 +112,8 @@ class S3Source final : public Source {
     }
     const std::string text = canonicalQuery(std::move(query));
     if (!s3_.anonymous && !s3_.accessKey.empty())
-      headers = signV4({"GET", hostOf(base), encoded, text, std::move(headers)}, {s3_.accessKey, s3_.secretKey, s3_.sessionToken, s3_.region},
-                       SystemClock().wall());
+      headers = signV4({"GET", hostOf(base), encoded, text, std::move(headers)},
+                       {s3_.accessKey, s3_.secretKey, s3_.sessionToken, s3_.region}, SystemClock().wall());
     HttpGet request{base + encoded + (text.empty() ? "" : "?" + text), std::move(headers)};
     request.followRedirects = false;  // a redirected request would need another signature
     return http.get(std::move(request), sink);
@@ -125,7 +135,8 @@ class S3Source final : public Source {
   }
 
   void moveTo(const std::string& region) {
-    if (s3_.endpoint == fmt::format("https://s3.{}.amazonaws.com", s3_.region)) s3_.endpoint = fmt::format("https://s3.{}.amazonaws.com", region);
+    if (s3_.endpoint == fmt::format("https://s3.{}.amazonaws.com", s3_.region))
+      s3_.endpoint = fmt::format("https://s3.{}.amazonaws.com", region);
     s3_.region = region;
   }
 
@@ -141,10 +152,14 @@ class S3Source final : public Source {
         return fail(Code::Internal, fmt::format("{}: the listing gives no size for '{}'", where(), object.id));
       object.size = bytes;
       if (object.id.ends_with('/')) continue;  // a folder marker
-      if (object.id == prefix_) object.path = object.id.substr(object.id.rfind('/') == std::string::npos ? 0 : object.id.rfind('/') + 1);
-      else if (prefix_.empty()) object.path = object.id;
-      else if (object.id.starts_with(prefix_ + "/")) object.path = object.id.substr(prefix_.size() + 1);
-      else continue;  // "model2/x" under the prefix "model"
+      if (object.id == prefix_)
+        object.path = object.id.substr(object.id.rfind('/') == std::string::npos ? 0 : object.id.rfind('/') + 1);
+      else if (prefix_.empty())
+        object.path = object.id;
+      else if (object.id.starts_with(prefix_ + "/"))
+        object.path = object.id.substr(prefix_.size() + 1);
+      else
+        continue;  // "model2/x" under the prefix "model"
       object.path.erase(0, object.path.find_first_not_of('/'));
       SLIP_TRY(object.path, safeRelativePath(object.path));
       if (out.size() >= 1'000'000) return fail(Code::TooLarge, where() + ": more than 1000000 objects");
@@ -158,15 +173,22 @@ class S3Source final : public Source {
     const std::string said = element(reply.body, "Message");
     const std::string what = key.empty() ? where() : fmt::format("s3://{}/{} at {}", bucket_, key, s3_.endpoint);
     std::string advice;
-    if (s3_.anonymous && (reply.status == 401 || reply.status == 403)) advice = "the bucket is not public: give it credentials";
+    if (s3_.anonymous && (reply.status == 401 || reply.status == 403))
+      advice = "the bucket is not public: give it credentials";
     else if (s3_.accessKey.empty() && (reply.status == 401 || reply.status == 403))
       advice = "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-    else if (code == "InvalidAccessKeyId") advice = "check AWS_ACCESS_KEY_ID";
-    else if (code == "SignatureDoesNotMatch") advice = "check AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION";
-    else if (code == "NoSuchBucket") advice = "check the bucket's name and AWS_ENDPOINT_URL";
-    else if (reply.status == 401 || reply.status == 403) advice = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy";
-    else if (reply.status == 404) advice = "check bucket, path and AWS_ENDPOINT_URL";
-    else if (reply.status >= 300 && reply.status < 400) advice = "the endpoint redirects: check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION";
+    else if (code == "InvalidAccessKeyId")
+      advice = "check AWS_ACCESS_KEY_ID";
+    else if (code == "SignatureDoesNotMatch")
+      advice = "check AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION";
+    else if (code == "NoSuchBucket")
+      advice = "check the bucket's name and AWS_ENDPOINT_URL";
+    else if (reply.status == 401 || reply.status == 403)
+      advice = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the bucket's policy";
+    else if (reply.status == 404)
+      advice = "check bucket, path and AWS_ENDPOINT_URL";
+    else if (reply.status >= 300 && reply.status < 400)
+      advice = "the endpoint redirects: check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION";
     const std::string reason = code.empty() ? "" : fmt::format("{} ({})", code, said);
     Error error = httpError(what, reply.status, reason);
     if (!advice.empty()) error.message += ": " + advice;
@@ -179,6 +201,8 @@ class S3Source final : public Source {
 };
 }  // namespace
 
-std::unique_ptr<Source> makeS3Source(const std::string& uri, S3Settings s3, const Settings&) { return std::make_unique<S3Source>(uri, std::move(s3)); }
+std::unique_ptr<Source> makeS3Source(const std::string& uri, S3Settings s3, const Settings&) {
+  return std::make_unique<S3Source>(uri, std::move(s3));
+}
 
 }  // namespace slipway::storage

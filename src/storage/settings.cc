@@ -58,11 +58,13 @@ Result<std::vector<std::string>> patterns(const Settings& s, const char* name) {
   return out;
 }
 
-// The `storage` field of an InferenceService arrives as JSON in STORAGE_CONFIG; its values stand for the variables they name.
+// The `storage` field of an InferenceService arrives as JSON in STORAGE_CONFIG; its values stand for the variables they
+// name.
 Status applyStorageConfig(Environment& environment) {
   static constexpr std::pair<const char*, const char*> kNames[] = {
-      {"access_key_id", "AWS_ACCESS_KEY_ID"}, {"secret_access_key", "AWS_SECRET_ACCESS_KEY"}, {"session_token", "AWS_SESSION_TOKEN"},
-      {"endpoint_url", "AWS_ENDPOINT_URL"},   {"region", "AWS_DEFAULT_REGION"},               {"verify_ssl", "S3_VERIFY_SSL"},
+      {"access_key_id", "AWS_ACCESS_KEY_ID"},  {"secret_access_key", "AWS_SECRET_ACCESS_KEY"},
+      {"session_token", "AWS_SESSION_TOKEN"},  {"endpoint_url", "AWS_ENDPOINT_URL"},
+      {"region", "AWS_DEFAULT_REGION"},        {"verify_ssl", "S3_VERIFY_SSL"},
       {"anonymous", "awsAnonymousCredential"}, {"ca_bundle", "AWS_CA_BUNDLE"}};
   for (const char* variable : {"STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"}) {
     const auto found = environment.find(variable);
@@ -71,8 +73,10 @@ Status applyStorageConfig(Environment& environment) {
     if (!json || !json->is_object()) return fail(Code::Invalid, fmt::format("{} is not a JSON object", variable));
     for (const auto& [key, name] : kNames) {
       const Json& value = at(*json, key);
-      if (value.is_string() && !value.get<std::string>().empty()) environment[name] = value.get<std::string>();
-      else if (value.is_boolean()) environment[name] = value.get<bool>() ? "true" : "false";
+      if (value.is_string() && !value.get<std::string>().empty())
+        environment[name] = value.get<std::string>();
+      else if (value.is_boolean())
+        environment[name] = value.get<bool>() ? "true" : "false";
     }
   }
   return {};
@@ -94,7 +98,8 @@ S3Settings readS3(const Settings& s) {
   out.anonymous = truth(s.get("awsAnonymousCredential"), false);
   out.virtualHosted = truth(s.get("S3_USER_VIRTUAL_BUCKET"), false) || truth(s.get("S3_USE_VIRTUAL_BUCKET"), false);
   if (out.endpoint.empty()) {
-    out.endpoint = truth(s.get("S3_USE_ACCELERATE"), false) ? "https://s3-accelerate.amazonaws.com" : fmt::format("https://s3.{}.amazonaws.com", out.region);
+    out.endpoint = truth(s.get("S3_USE_ACCELERATE"), false) ? "https://s3-accelerate.amazonaws.com"
+                                                            : fmt::format("https://s3.{}.amazonaws.com", out.region);
     out.virtualHosted = true;
   }
   return out;
@@ -142,7 +147,8 @@ Result<Settings> Settings::fromEnvironment(Environment environment) {
 
 bool Settings::wants(const std::string& path) const {
   const auto fits = [&](const std::string& pattern) { return fnmatch(pattern.c_str(), path.c_str(), 0) == 0; };
-  return (allow.empty() || std::any_of(allow.begin(), allow.end(), fits)) && std::none_of(ignore.begin(), ignore.end(), fits);
+  return (allow.empty() || std::any_of(allow.begin(), allow.end(), fits)) &&
+         std::none_of(ignore.begin(), ignore.end(), fits);
 }
 
 std::string describeBytes(std::uint64_t bytes) {

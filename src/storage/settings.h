@@ -17,11 +17,11 @@ using Environment = std::map<std::string, std::string>;
 Environment processEnvironment();
 
 struct S3Settings {
-  std::string endpoint;            // "https://host[:port]"; empty: AWS's own for the region
+  std::string endpoint;  // "https://host[:port]"; empty: AWS's own for the region
   std::string region = "us-east-1";
   std::string accessKey, secretKey, sessionToken;
   bool anonymous = false;
-  bool virtualHosted = false;      // bucket.host/key instead of host/bucket/key; always on for AWS's own endpoints
+  bool virtualHosted = false;  // bucket.host/key instead of host/bucket/key; always on for AWS's own endpoints
 };
 
 struct TransferSettings {
@@ -37,8 +37,8 @@ struct TransferSettings {
 
 struct ArchiveLimits {
   std::uint64_t bytes = std::uint64_t{1} << 40;  // STORAGE_MAX_UNPACKED_BYTES
-  std::uint64_t ratio = 200;                     // unpacked to packed, looked at after the first 64 MiB; STORAGE_MAX_UNPACK_RATIO
-  std::size_t entries = 100'000;                 // STORAGE_MAX_ARCHIVE_ENTRIES
+  std::uint64_t ratio = 200;      // unpacked to packed, looked at after the first 64 MiB; STORAGE_MAX_UNPACK_RATIO
+  std::size_t entries = 100'000;  // STORAGE_MAX_ARCHIVE_ENTRIES
 };
 
 struct Settings {
@@ -46,8 +46,8 @@ struct Settings {
   S3Settings s3;
   TransferSettings transfer;
   ArchiveLimits archive;
-  std::vector<std::string> allow, ignore;        // STORAGE_ALLOW_PATTERNS, STORAGE_IGNORE_PATTERNS: shell patterns
-  std::filesystem::path cacheFolder;             // SLIPWAY_STORAGE_CACHE; empty: no cache
+  std::vector<std::string> allow, ignore;              // STORAGE_ALLOW_PATTERNS, STORAGE_IGNORE_PATTERNS: shell patterns
+  std::filesystem::path cacheFolder;                   // SLIPWAY_STORAGE_CACHE; empty: no cache
   std::uint64_t cacheBytes = std::uint64_t{20} << 30;  // SLIPWAY_STORAGE_CACHE_BYTES
 
   // Error Invalid names the variable, its value and what it takes.
@@ -57,6 +57,6 @@ struct Settings {
   bool wants(const std::string& path) const;
 };
 
-std::string describeBytes(std::uint64_t bytes);    // "12.3 MB"
+std::string describeBytes(std::uint64_t bytes);  // "12.3 MB"
 
 }  // namespace slipway::storage

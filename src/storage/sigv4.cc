@@ -16,7 +16,8 @@ std::string hex(std::string_view bytes) {
 std::string hmac(std::string_view key, std::string_view text) {
   unsigned char out[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), out, &size);
+  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), out, &size);
   return {reinterpret_cast<char*>(out), size};
 }
 
@@ -36,9 +37,12 @@ std::string sha256Hex(std::string_view bytes) {
 std::string encodeUri(std::string_view text, bool keepSlash) {
   std::string out;
   for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-    if (unreserved || (keepSlash && c == '/')) out += c;
-    else fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
+    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                            c == '_' || c == '.' || c == '~';
+    if (unreserved || (keepSlash && c == '/'))
+      out += c;
+    else
+      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
   }
   return out;
 }
@@ -54,7 +58,8 @@ std::string canonicalQuery(QueryList query) {
   return out;
 }
 
-HeaderList signV4(const SigV4Request& request, const SigV4Credentials& credentials, std::chrono::system_clock::time_point time) {
+HeaderList signV4(const SigV4Request& request, const SigV4Credentials& credentials,
+                  std::chrono::system_clock::time_point time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
   std::tm utc{};
   gmtime_r(&seconds, &utc);
@@ -75,12 +80,14 @@ HeaderList signV4(const SigV4Request& request, const SigV4Credentials& credentia
     lines += name + ":" + value + "\n";
     names += (names.empty() ? "" : ";") + name;
   }
-  const std::string canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path, request.query, lines, names, payload);
+  const std::string canonical =
+      fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, request.path, request.query, lines, names, payload);
   const std::string scope = fmt::format("{}/{}/{}/aws4_request", date, credentials.region, credentials.service);
   const std::string toSign = fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", stamp, scope, sha256Hex(canonical));
-  const std::string key = hmac(hmac(hmac(hmac("AWS4" + credentials.secretKey, date), credentials.region), credentials.service), "aws4_request");
-  headers.emplace_back("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}", credentials.accessKey, scope, names,
-                                                    hex(hmac(key, toSign))));
+  const std::string key =
+      hmac(hmac(hmac(hmac("AWS4" + credentials.secretKey, date), credentials.region), credentials.service), "aws4_request");
+  headers.emplace_back("Authorization", fmt::format("AWS4-HMAC-SHA256 Credential={}/{},SignedHeaders={},Signature={}",
+                                                    credentials.accessKey, scope, names, hex(hmac(key, toSign))));
   return headers;
 }
 

@@ -18,9 +18,12 @@ std::string signatureOf(const std::string& path, const std::string& query, Heade
 }
 
 TEST(SigV4, MatchesThePublishedVectors) {
-  EXPECT_EQ(signatureOf("/test.txt", "", {{"Range", "bytes=0-9"}}), "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
-  EXPECT_EQ(signatureOf("/", canonicalQuery({{"lifecycle", ""}}), {}), "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
-  EXPECT_EQ(signatureOf("/", canonicalQuery({{"prefix", "J"}, {"max-keys", "2"}}), {}), "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
+  EXPECT_EQ(signatureOf("/test.txt", "", {{"Range", "bytes=0-9"}}),
+            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+  EXPECT_EQ(signatureOf("/", canonicalQuery({{"lifecycle", ""}}), {}),
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543");
+  EXPECT_EQ(signatureOf("/", canonicalQuery({{"prefix", "J"}, {"max-keys", "2"}}), {}),
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7");
 }
 
 TEST(SigV4, EncodesAsS3Does) {
@@ -30,9 +33,13 @@ TEST(SigV4, EncodesAsS3Does) {
 }
 
 TEST(Settings, ReadsKServesVariables) {
-  const auto s = Settings::fromEnvironment({{"S3_ENDPOINT", "minio:9000"}, {"S3_USE_HTTPS", "0"}, {"AWS_DEFAULT_REGION", "eu-central-1"}, {"S3_VERIFY_SSL", "0"},
-                                            {"STORAGE_CONFIG", R"({"type":"s3","access_key_id":"id","secret_access_key":"no"})"},
-                                            {"STORAGE_OVERRIDE_CONFIG", R"({"secret_access_key":"yes"})"}});
+  const auto s =
+      Settings::fromEnvironment({{"S3_ENDPOINT", "minio:9000"},
+                                 {"S3_USE_HTTPS", "0"},
+                                 {"AWS_DEFAULT_REGION", "eu-central-1"},
+                                 {"S3_VERIFY_SSL", "0"},
+                                 {"STORAGE_CONFIG", R"({"type":"s3","access_key_id":"id","secret_access_key":"no"})"},
+                                 {"STORAGE_OVERRIDE_CONFIG", R"({"secret_access_key":"yes"})"}});
   ASSERT_TRUE(s);
   EXPECT_EQ(s->s3.endpoint, "http://minio:9000");
   EXPECT_FALSE(s->s3.virtualHosted);
@@ -40,7 +47,8 @@ TEST(Settings, ReadsKServesVariables) {
   EXPECT_FALSE(s->transfer.verifyTls);
   EXPECT_EQ(Settings::fromEnvironment({})->s3.endpoint, "https://s3.us-east-1.amazonaws.com");
   EXPECT_TRUE(Settings::fromEnvironment({})->s3.virtualHosted);
-  EXPECT_EQ(Settings::fromEnvironment({{"S3_MAX_ATTEMPTS", "-1"}}).error().message, "S3_MAX_ATTEMPTS=-1: expected a whole number above 0");
+  EXPECT_EQ(Settings::fromEnvironment({{"S3_MAX_ATTEMPTS", "-1"}}).error().message,
+            "S3_MAX_ATTEMPTS=-1: expected a whole number above 0");
 }
 
 TEST(Settings, DescribesBytesForPeople) {

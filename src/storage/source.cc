@@ -3,7 +3,9 @@
 namespace slipway::storage {
 
 Result<std::string> safeRelativePath(const std::string& path) {
-  const auto refuse = [&](std::string_view why) { return fail(Code::Invalid, fmt::format("file name '{}' is refused: {}", path, why)); };
+  const auto refuse = [&](std::string_view why) {
+    return fail(Code::Invalid, fmt::format("file name '{}' is refused: {}", path, why));
+  };
   if (path.empty() || path.size() > 4096) return refuse("empty or longer than 4096 bytes");
   if (path[0] == '/') return refuse("it is absolute");
   if (path.find('\0') != std::string::npos) return refuse("it holds a NUL");
@@ -45,16 +47,22 @@ Result<std::unique_ptr<Source>> openSource(const std::string& uri, const Setting
   if (under("http://") || under("https://")) return makeHttpSource(uri, settings);
   if (under("gs://")) {
     if (!settings.get("GOOGLE_APPLICATION_CREDENTIALS").empty())
-      return fail(Code::Unimplemented, uri + ": service account keys are not in this build yet: use a public bucket, or HMAC keys in "
-                                             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY with an s3:// URI and AWS_ENDPOINT_URL=https://storage.googleapis.com");
+      return fail(Code::Unimplemented,
+                  uri +
+                      ": service account keys are not in this build yet: use a public bucket, or HMAC keys in "
+                      "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY with an s3:// URI and "
+                      "AWS_ENDPOINT_URL=https://storage.googleapis.com");
     S3Settings gcs;  // Cloud Storage's XML API is S3's
-    gcs.endpoint = settings.get("STORAGE_EMULATOR_HOST").empty() ? "https://storage.googleapis.com" : settings.get("STORAGE_EMULATOR_HOST");
+    gcs.endpoint = settings.get("STORAGE_EMULATOR_HOST").empty() ? "https://storage.googleapis.com"
+                                                                 : settings.get("STORAGE_EMULATOR_HOST");
     gcs.anonymous = true;
     return makeS3Source("s3" + uri.substr(2), std::move(gcs), settings);
   }
   const std::size_t scheme = uri.find("://");
-  if (scheme == std::string::npos) return fail(Code::Invalid, fmt::format("'{}' is neither a URI nor a path that exists", uri));
-  return fail(Code::Invalid, fmt::format("{}: scheme '{}' is not supported: use s3, gs, hf, http, https, pvc or file", uri, uri.substr(0, scheme)));
+  if (scheme == std::string::npos)
+    return fail(Code::Invalid, fmt::format("'{}' is neither a URI nor a path that exists", uri));
+  return fail(Code::Invalid, fmt::format("{}: scheme '{}' is not supported: use s3, gs, hf, http, https, pvc or file", uri,
+                                         uri.substr(0, scheme)));
 }
 
 }  // namespace slipway::storage

@@ -1,5 +1,5 @@
-// Source: where a model's files come from. List first, then read ranges; both block. list() is called once; read() from several
-// threads, each with its own HttpTransfer.
+// Source: where a model's files come from. List first, then read ranges; both block. list() is called once; read() from
+// several threads, each with its own HttpTransfer.
 //
 //   Result<std::unique_ptr<Source>> s = openSource("s3://models/iris", settings);
 //   Result<std::vector<SourceObject>> files = (*s)->list(http);
@@ -16,16 +16,16 @@
 namespace slipway::storage {
 
 struct SourceObject {
-  std::string path;                    // where it belongs, relative, checked by safeRelativePath
-  std::string id;                      // key or URL, for the source
-  std::optional<std::uint64_t> size;   // unknown for some web servers
-  std::string etag;                    // names this very content; empty: the source cannot tell
-  bool ranges = true;                  // parts can be read
+  std::string path;                   // where it belongs, relative, checked by safeRelativePath
+  std::string id;                     // key or URL, for the source
+  std::optional<std::uint64_t> size;  // unknown for some web servers
+  std::string etag;                   // names this very content; empty: the source cannot tell
+  bool ranges = true;                 // parts can be read
 };
 
 struct ByteRange {
   std::uint64_t from = 0;
-  std::optional<std::uint64_t> to;     // exclusive; absent: to the end
+  std::optional<std::uint64_t> to;  // exclusive; absent: to the end
 };
 
 class Source {

@@ -10,7 +10,8 @@ namespace {
 // Prints how far a fetch is, every two seconds, until it goes.
 class Reporter {
  public:
-  Reporter(std::string uri, const Progress& progress) : uri_(std::move(uri)), progress_(progress), thread_([this] { run(); }) {}
+  Reporter(std::string uri, const Progress& progress)
+      : uri_(std::move(uri)), progress_(progress), thread_([this] { run(); }) {}
   ~Reporter() {
     {
       const std::lock_guard lock(mutex_);
@@ -29,7 +30,8 @@ class Reporter {
     while (!wake_.wait_for(lock, std::chrono::seconds(2), [this] { return done_; })) {
       const std::uint64_t bytes = progress_.bytes, total = progress_.total;
       const std::string share = total == 0 ? "" : fmt::format("{} % of {}, ", bytes * 100 / total, describeBytes(total));
-      std::printf("%s: %s%s so far, %s/s\n", uri_.c_str(), share.c_str(), describeBytes(bytes).c_str(), describeBytes((bytes - std::min(before, bytes)) / 2).c_str());
+      std::printf("%s: %s%s so far, %s/s\n", uri_.c_str(), share.c_str(), describeBytes(bytes).c_str(),
+                  describeBytes((bytes - std::min(before, bytes)) / 2).c_str());
       std::fflush(stdout);
       before = bytes;
     }
@@ -45,7 +47,8 @@ class Reporter {
 
 std::string describe(const FetchReport& report, const Progress& progress) {
   if (report.linked) return "linked";
-  std::string out = fmt::format("{} file{}, {}", report.files, report.files == 1 ? "" : "s", describeBytes(std::max<std::uint64_t>(report.bytes, progress.bytes)));
+  std::string out = fmt::format("{} file{}, {}", report.files, report.files == 1 ? "" : "s",
+                                describeBytes(std::max<std::uint64_t>(report.bytes, progress.bytes)));
   if (report.cached) out += ", from the node's cache";
   if (progress.retries > 0) out += fmt::format(", {} retries", progress.retries.load());
   return out;
@@ -84,7 +87,8 @@ int storageInit(const std::vector<std::string>& arguments, const Environment& en
       std::fprintf(stderr, "%s\n", oneLine(report.error().message).c_str());
       return 1;
     }
-    std::printf("%s: done in %.2f s (%s)\n", uri.c_str(), std::chrono::duration<double>(clock.now() - began).count(), describe(*report, progress).c_str());
+    std::printf("%s: done in %.2f s (%s)\n", uri.c_str(), std::chrono::duration<double>(clock.now() - began).count(),
+                describe(*report, progress).c_str());
     std::fflush(stdout);
   }
   return 0;

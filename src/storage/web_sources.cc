@@ -21,7 +21,8 @@ Status readRange(HttpTransfer& http, const SourceObject& object, ByteRange range
 
 class HttpSource final : public Source {
  public:
-  HttpSource(std::string url, std::string name, HeaderList headers) : url_(std::move(url)), name_(std::move(name)), headers_(std::move(headers)) {}
+  HttpSource(std::string url, std::string name, HeaderList headers)
+      : url_(std::move(url)), name_(std::move(name)), headers_(std::move(headers)) {}
 
   Result<std::vector<SourceObject>> list(HttpTransfer& http) override {
     SourceObject object;
@@ -34,16 +35,20 @@ class HttpSource final : public Source {
       const bool presigned = url_.find('?') != std::string::npos;  // a signed URL often allows GET alone
       if (!presigned) {
         Error error = httpError(url_, head->status, "");
-        error.message += ": " + adviceFor(head->status, fmt::format("set the variable '{}-headers' (a Secret with https-host and headers)", hostOf(url_)));
+        error.message += ": " + adviceFor(head->status,
+                                          fmt::format("set the variable '{}-headers' (a Secret with https-host and headers)",
+                                                      hostOf(url_)));
         return fail(std::move(error));
       }
     }
     if (head->status == 200) {
       if (head->headers["content-type"].starts_with("text/html") && !name_.ends_with(".html") && !name_.ends_with(".htm"))
-        return fail(Code::Invalid, url_ + ": the server answers with a web page (text/html), not a file: is this a download link?");
+        return fail(Code::Invalid,
+                    url_ + ": the server answers with a web page (text/html), not a file: is this a download link?");
       std::uint64_t size = 0;
       const std::string& length = head->headers["content-length"];
-      if (!length.empty() && std::from_chars(length.data(), length.data() + length.size(), size).ec == std::errc()) object.size = size;
+      if (!length.empty() && std::from_chars(length.data(), length.data() + length.size(), size).ec == std::errc())
+        object.size = size;
       object.ranges = object.size && head->headers["accept-ranges"] == "bytes";
       object.etag = head->headers["etag"];
       if (object.etag.empty() && !head->headers["last-modified"].empty()) object.etag = head->headers["last-modified"];
@@ -72,7 +77,8 @@ class HfSource final : public Source {
 
   Result<std::vector<SourceObject>> list(HttpTransfer& http) override {
     std::vector<SourceObject> out;
-    std::string url = fmt::format("{}/api/models/{}/tree/{}?recursive=true", endpoint_, encodeUri(repository_, true), encodeUri(revision_, false));
+    std::string url = fmt::format("{}/api/models/{}/tree/{}?recursive=true", endpoint_, encodeUri(repository_, true),
+                                  encodeUri(revision_, false));
     for (int page = 0; page < 1000 && !url.empty(); ++page) {
       auto reply = http.get({url, headers_});
       if (!reply) return failIn(where(), std::move(reply).error());
@@ -102,7 +108,8 @@ class HfSource final : public Source {
       if (textAt(item, "type") != "file") continue;
       SourceObject object;
       SLIP_TRY(object.path, safeRelativePath(textAt(item, "path")));
-      object.id = fmt::format("{}/{}/resolve/{}/{}", endpoint_, encodeUri(repository_, true), encodeUri(revision_, false), encodeUri(object.path, true));
+      object.id = fmt::format("{}/{}/resolve/{}/{}", endpoint_, encodeUri(repository_, true), encodeUri(revision_, false),
+                              encodeUri(object.path, true));
       object.size = static_cast<std::uint64_t>(std::max<std::int64_t>(intAt(item, "size"), 0));
       const std::string lfs = textAt(at(item, "lfs"), "oid");
       object.etag = lfs.empty() ? textAt(item, "oid") : lfs;
@@ -135,7 +142,8 @@ Result<std::unique_ptr<Source>> makeHttpSource(const std::string& uri, const Set
   const std::string name = path.substr(std::min(path.rfind('/') + 1, path.size()));
   if (host.empty() || path.empty() || name.empty())
     return fail(Code::Invalid, fmt::format("{}: expected the address of a file, as in https://host/path/model.joblib", uri));
-  if (uri.ends_with(".git")) return fail(Code::Unimplemented, uri + ": git repositories are not in this build yet: use s3, hf, http or a volume");
+  if (uri.ends_with(".git"))
+    return fail(Code::Unimplemented, uri + ": git repositories are not in this build yet: use s3, hf, http or a volume");
   SLIP_TRY(const std::string checked, safeRelativePath(name));
   HeaderList headers;
   const std::string bare = host.substr(0, host.rfind(':') == std::string::npos ? host.size() : host.rfind(':'));
@@ -143,7 +151,8 @@ Result<std::unique_ptr<Source>> makeHttpSource(const std::string& uri, const Set
     const std::string text = settings.get(variable);
     if (text.empty()) continue;
     const auto json = parseJson(text);
-    if (!json || !json->is_object()) return fail(Code::Invalid, fmt::format("variable '{}' is not a JSON object of headers", variable));
+    if (!json || !json->is_object())
+      return fail(Code::Invalid, fmt::format("variable '{}' is not a JSON object of headers", variable));
     for (const auto& [key, value] : json->items())
       if (value.is_string()) headers.emplace_back(key, value.get<std::string>());
     break;

@@ -39,7 +39,8 @@ UserInfo AccountTokens::userOf(const std::string& ns, const std::string& name, c
 std::string AccountTokens::sign(std::string_view text) const {
   unsigned char mac[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), mac, &size);
+  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()),
+       text.size(), mac, &size);
   return toUrl(base64Encode(std::string_view(reinterpret_cast<const char*>(mac), size)));
 }
 
@@ -47,14 +48,15 @@ AccountTokens::Issued AccountTokens::issue(const Entry& account, std::chrono::se
                                            const std::vector<std::string>& audiences) const {
   const WallTime now = clock_->wall();
   const Json header{{"alg", "HS256"}, {"typ", "JWT"}};
-  Json claims{{"iss", kIssuer},
-              {"aud", audiences.empty() ? std::vector<std::string>{kIssuer} : audiences},
-              {"sub", "system:serviceaccount:" + account.ns + ":" + account.name},
-              {"iat", seconds(now)},
-              {"nbf", seconds(now)},
-              {"exp", seconds(now + validity)},
-              {"jti", newUuid()},
-              {"kubernetes.io", {{"namespace", account.ns}, {"serviceaccount", {{"name", account.name}, {"uid", account.uid}}}}}};
+  Json claims{
+      {"iss", kIssuer},
+      {"aud", audiences.empty() ? std::vector<std::string>{kIssuer} : audiences},
+      {"sub", "system:serviceaccount:" + account.ns + ":" + account.name},
+      {"iat", seconds(now)},
+      {"nbf", seconds(now)},
+      {"exp", seconds(now + validity)},
+      {"jti", newUuid()},
+      {"kubernetes.io", {{"namespace", account.ns}, {"serviceaccount", {{"name", account.name}, {"uid", account.uid}}}}}};
   const std::string signedPart = toUrl(base64Encode(dumpJson(header))) + "." + toUrl(base64Encode(dumpJson(claims)));
   return {signedPart + "." + sign(signedPart), formatRfc3339(now + validity)};
 }
@@ -66,7 +68,8 @@ Result<UserInfo> AccountTokens::verify(std::string_view token) const {
   const std::string expected = sign(token.substr(0, dot));
   const std::string_view given = token.substr(dot + 1);
   unsigned difference = expected.size() == given.size() ? 0 : 1;
-  for (std::size_t i = 0; i < expected.size() && i < given.size(); ++i) difference |= static_cast<unsigned>(expected[i] ^ given[i]);
+  for (std::size_t i = 0; i < expected.size() && i < given.size(); ++i)
+    difference |= static_cast<unsigned>(expected[i] ^ given[i]);
   if (difference != 0) return unauthorized();
   const auto decoded = base64Decode(fromUrl(token.substr(first + 1, dot - first - 1)));
   const Json claims = decoded ? Json::parse(*decoded, nullptr, false) : Json();

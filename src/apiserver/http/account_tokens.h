@@ -1,5 +1,5 @@
-// AccountTokens: the bearer tokens of ServiceAccounts: JSON Web Tokens (RFC 7519) signed with HMAC-SHA256 and a key of this server.
-// A token is good until it expires and as long as its ServiceAccount (same uid) exists.
+// AccountTokens: the bearer tokens of ServiceAccounts: JSON Web Tokens (RFC 7519) signed with HMAC-SHA256 and a key of this
+// server. A token is good until it expires and as long as its ServiceAccount (same uid) exists.
 #pragma once
 #include <memory>
 #include <string>

@@ -11,7 +11,9 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 32;
 
-bool carriesBody(const std::string& method) { return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE"; }
+bool carriesBody(const std::string& method) {
+  return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+}
 
 struct InflightCount {
   explicit InflightCount(std::size_t& n) : count(n) { ++count; }
@@ -22,10 +24,14 @@ struct InflightCount {
 }  // namespace
 
 ApiHandler::ApiHandler(Registry& registry, std::shared_ptr<Clock> clock, HttpOptions options)
-    : registry_(registry), options_(std::move(options)),
+    : registry_(registry),
+      options_(std::move(options)),
       tokens_(registry.store(), clock, options_.accountKey.empty() ? randomHex(kKeyBytes) : options_.accountKey),
-      authenticator_(options_.tokens, &tokens_), authorizer_(registry.store()), discovery_(registry.catalog()),
-      resources_(registry, clock), reviews_(registry, authenticator_, authorizer_, tokens_) {}
+      authenticator_(options_.tokens, &tokens_),
+      authorizer_(registry.store()),
+      discovery_(registry.catalog()),
+      resources_(registry, clock),
+      reviews_(registry, authenticator_, authorizer_, tokens_) {}
 
 Task<net::Response> ApiHandler::handle(net::Request request) {
   try {
@@ -42,7 +48,8 @@ Task<net::Response> ApiHandler::handle(net::Request request) {
 std::optional<net::Response> ApiHandler::health(const std::string& path) const {
   const auto is = [&](const std::string& name) { return path == name || path.compare(0, name.size() + 1, name + "/") == 0; };
   if (is("/healthz") || is("/livez")) return net::Response::text(200, "ok");
-  if (is("/readyz")) return net::Response::text(ready_ ? 200 : 503, ready_ ? "ok" : "not ready: the server is shutting down");
+  if (is("/readyz"))
+    return net::Response::text(ready_ ? 200 : 503, ready_ ? "ok" : "not ready: the server is shutting down");
   return std::nullopt;
 }
 
@@ -109,7 +116,8 @@ Task<net::Response> ApiHandler::serve(net::Request request) {
   if (carriesBody(request.method)) {
     Result<std::string> body = co_await request.body.readAll(options_.maxBodyBytes);
     if (!body && body.error().code == Code::TooLarge) {
-      co_return errorResponse(Error{Code::TooLarge, fmt::format("request body is larger than the limit of {} bytes", options_.maxBodyBytes), ""});
+      co_return errorResponse(Error{
+          Code::TooLarge, fmt::format("request body is larger than the limit of {} bytes", options_.maxBodyBytes), ""});
     }
     if (!body) co_return errorResponse(body.error());
     call.body = std::move(*body);
@@ -126,8 +134,10 @@ Task<net::Response> ApiHandler::serve(net::Request request) {
 }
 
 net::Response ApiHandler::other(const Call& call) const {
-  if (call.request.method != "GET" && call.request.method != "HEAD") return errorResponse(methodNotAllowed(call.request.method).value());
-  if (call.info.path == "/version" || call.info.path == "/version/") return jsonResponse(200, dumpJson(Discovery::serverVersion()));
+  if (call.request.method != "GET" && call.request.method != "HEAD")
+    return errorResponse(methodNotAllowed(call.request.method).value());
+  if (call.info.path == "/version" || call.info.path == "/version/")
+    return jsonResponse(200, dumpJson(Discovery::serverVersion()));
   if (auto response = discovery(call)) return std::move(*response);
   if (auto response = openApi(call)) return std::move(*response);
   return errorResponse(noSuchPath().value());

@@ -17,9 +17,9 @@ namespace slipway::apiserver {
 
 struct HttpOptions {
   std::vector<StaticToken> tokens;
-  std::string accountKey;             // signs ServiceAccount tokens; empty: a random one, so that tokens end with the process
+  std::string accountKey;  // signs ServiceAccount tokens; empty: a random one, so that tokens end with the process
   std::size_t maxBodyBytes = 3 << 20;
-  std::size_t maxInflight = 400;      // requests other than watches and logs at a time; 429 beyond
+  std::size_t maxInflight = 400;  // requests other than watches and logs at a time; 429 beyond
 };
 
 class ApiHandler {

@@ -9,7 +9,8 @@ constexpr const char* kAuthenticated = "system:authenticated";
 
 bool sameSecret(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < b.size(); ++i) difference |= static_cast<unsigned char>(b[i]) ^ static_cast<unsigned char>(i < a.size() ? a[i] : 0);
+  for (std::size_t i = 0; i < b.size(); ++i)
+    difference |= static_cast<unsigned char>(b[i]) ^ static_cast<unsigned char>(i < a.size() ? a[i] : 0);
   return difference == 0;
 }
 
@@ -22,9 +23,12 @@ std::vector<std::string> csvFields(std::string_view line) {
   std::vector<std::string> fields(1);
   bool quoted = false;
   for (char c : line) {
-    if (c == '"') quoted = !quoted;
-    else if (c == ',' && !quoted) fields.emplace_back();
-    else if (c != '\r') fields.back() += c;
+    if (c == '"')
+      quoted = !quoted;
+    else if (c == ',' && !quoted)
+      fields.emplace_back();
+    else if (c != '\r')
+      fields.back() += c;
   }
   return fields;
 }
@@ -42,7 +46,8 @@ Result<std::vector<StaticToken>> parseTokenFile(std::string_view text) {
     if (line.empty() || line.front() == '#' || line == "\r") continue;
     const auto fields = csvFields(line);
     if (fields.size() < 2 || fields[0].empty() || fields[1].empty()) {
-      return fail(Code::BadRequest, fmt::format("token file, line {}: expected token,user[,uid[,\"group1,group2\"]]", number));
+      return fail(Code::BadRequest,
+                  fmt::format("token file, line {}: expected token,user[,uid[,\"group1,group2\"]]", number));
     }
     StaticToken t{fields[0], {fields[1], fields.size() > 2 ? fields[2] : "", {}}};
     if (fields.size() > 3) {

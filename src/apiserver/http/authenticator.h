@@ -23,7 +23,8 @@ Result<std::vector<StaticToken>> parseTokenFile(std::string_view text);
 
 class Authenticator {
  public:
-  Authenticator(std::vector<StaticToken> tokens, const AccountTokens* accounts) : tokens_(std::move(tokens)), accounts_(accounts) {}
+  Authenticator(std::vector<StaticToken> tokens, const AccountTokens* accounts)
+      : tokens_(std::move(tokens)), accounts_(accounts) {}
   // nullopt: no credential at all. Unauthorized: one that is not good.
   Result<std::optional<UserInfo>> authenticate(const net::Request& request) const;
   Result<UserInfo> byToken(std::string_view token) const;

@@ -10,7 +10,8 @@ bool subjectMatches(const Json& subject, const UserInfo& user, const std::string
   const std::string name = textAt(subject, "name");
   if (kind == "User") return name == user.name;
   if (kind == "Group") return user.inGroup(name);
-  if (kind == "ServiceAccount") return user.name == "system:serviceaccount:" + textAt(subject, "namespace", bindingNs) + ":" + name;
+  if (kind == "ServiceAccount")
+    return user.name == "system:serviceaccount:" + textAt(subject, "namespace", bindingNs) + ":" + name;
   return false;
 }
 
@@ -38,7 +39,9 @@ bool pathMatches(const Json& list, const std::string& path) {
     if (!item.is_string()) continue;
     const std::string pattern = item.get<std::string>();
     if (pattern == path) return true;
-    if (!pattern.empty() && pattern.back() == '*' && path.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0) return true;
+    if (!pattern.empty() && pattern.back() == '*' &&
+        path.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0)
+      return true;
   }
   return false;
 }
@@ -70,11 +73,13 @@ std::vector<Json> Authorizer::rules(const UserInfo& user, const std::string& ns)
       const Json binding = entry->json();
       const Json& subjects = at(binding, "subjects");
       if (!subjects.is_array()) continue;
-      const bool mine = std::any_of(subjects.begin(), subjects.end(), [&](const Json& s) { return subjectMatches(s, user, entry->ns); });
+      const bool mine =
+          std::any_of(subjects.begin(), subjects.end(), [&](const Json& s) { return subjectMatches(s, user, entry->ns); });
       if (!mine) continue;
       const Json& ref = at(binding, "roleRef");
       const bool cluster = textAt(ref, "kind") == "ClusterRole";
-      const EntryPtr role = store_.get((cluster ? "clusterroles" : "roles") + suffix, cluster ? "" : entry->ns, textAt(ref, "name"));
+      const EntryPtr role =
+          store_.get((cluster ? "clusterroles" : "roles") + suffix, cluster ? "" : entry->ns, textAt(ref, "name"));
       if (!role) continue;
       const Json object = role->json();
       for (const Json& rule : at(object, "rules")) found.push_back(rule);
@@ -97,16 +102,20 @@ bool Authorizer::allowed(const UserInfo& user, const RequestInfo& what) const {
 Status Authorizer::check(const UserInfo& user, const RequestInfo& what, const Catalog& catalog) const {
   if (allowed(user, what)) return {};
   if (!what.isResource) {
-    return fail(Code::Forbidden, fmt::format("forbidden: User \"{}\" cannot {} path \"{}\"", user.name, what.verb, what.path));
+    return fail(Code::Forbidden,
+                fmt::format("forbidden: User \"{}\" cannot {} path \"{}\"", user.name, what.verb, what.path));
   }
   Resource resource;
   if (const Resource* known = catalog.find(what.group, what.version, what.resource)) resource = *known;
   resource.group = what.group;
   resource.plural = what.resource;
   const std::string full = what.subresource.empty() ? what.resource : what.resource + "/" + what.subresource;
-  const std::string place = what.ns.empty() || what.resource == "namespaces" ? "at the cluster scope" : fmt::format("in the namespace \"{}\"", what.ns);
+  const std::string place = what.ns.empty() || what.resource == "namespaces"
+                                ? "at the cluster scope"
+                                : fmt::format("in the namespace \"{}\"", what.ns);
   return forbidden(resource, what.name,
-                   fmt::format("User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", user.name, what.verb, full, what.group, place));
+                   fmt::format("User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", user.name, what.verb, full,
+                               what.group, place));
 }
 
 }  // namespace slipway::apiserver

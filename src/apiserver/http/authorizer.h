@@ -1,5 +1,5 @@
-// Authorizer: whether a user may do what a request asks: group system:masters may do everything, health and version are for all who
-// are known, the rest follows the Role and ClusterRole bindings in the store (RBAC as kube-apiserver evaluates it).
+// Authorizer: whether a user may do what a request asks: group system:masters may do everything, health and version are for
+// all who are known, the rest follows the Role and ClusterRole bindings in the store (RBAC as kube-apiserver evaluates it).
 //
 // Reads the store on each question: there are few bindings. Any thread.
 #pragma once

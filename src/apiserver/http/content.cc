@@ -65,8 +65,10 @@ class DuplicateFinder final : public nlohmann::json_sax<Json> {
   std::string path() const {
     std::string out;
     for (const Level& l : levels_) {
-      if (l.array) out += "[" + std::to_string(l.index) + "]";
-      else out += (out.empty() ? "" : ".") + l.key;
+      if (l.array)
+        out += "[" + std::to_string(l.index) + "]";
+      else
+        out += (out.empty() ? "" : ".") + l.key;
     }
     return out;
   }
@@ -133,7 +135,8 @@ Accepted negotiate(const net::Headers& headers) {
     const std::string v = m.param("v");
     if (as.empty()) return {};
     if (as == "Table" && (v == "v1" || v == "v1beta1")) return {Accepted::Form::Table, v};
-    if ((as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") && (v == "v1" || v == "v1beta1")) return {Accepted::Form::Metadata, v};
+    if ((as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") && (v == "v1" || v == "v1beta1"))
+      return {Accepted::Form::Metadata, v};
     if (as == "APIGroupDiscoveryList" && (v == "v2" || v == "v2beta1")) return {Accepted::Form::Discovery, v};
   }
   return {Accepted::Form::None, ""};

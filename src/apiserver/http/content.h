@@ -12,8 +12,8 @@
 namespace slipway::apiserver {
 
 struct MediaType {
-  std::string type;                                          // "application/json", lower case
-  std::vector<std::pair<std::string, std::string>> params;   // lower-case names
+  std::string type;                                         // "application/json", lower case
+  std::vector<std::pair<std::string, std::string>> params;  // lower-case names
   std::string param(std::string_view name) const;
 };
 std::vector<MediaType> parseMediaTypes(std::string_view header);

@@ -66,14 +66,15 @@ Discovery::Discovery(const Catalog& catalog) {
   add(review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews", false), true);
   add(review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews", false), true);
   add(review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", false), true);
-  std::stable_sort(groups_.begin(), groups_.end(), [](const Group& a, const Group& b) { return rankOf(a.name) < rankOf(b.name); });
+  std::stable_sort(groups_.begin(), groups_.end(),
+                   [](const Group& a, const Group& b) { return rankOf(a.name) < rankOf(b.name); });
 }
 
 Json Discovery::serverVersion() {
   // Minor 32: the newest whose requests we were measured against; kubectl's dispatcher picks its version by it.
-  return Json{{"major", "1"},           {"minor", "32"},           {"gitVersion", "v1.32.0+slipway"},  {"gitCommit", ""},
-              {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"}, {"goVersion", "none"}, {"compiler", "clang"},
-              {"platform", "linux/amd64"}};
+  return Json{{"major", "1"},        {"minor", "32"},           {"gitVersion", "v1.32.0+slipway"},
+              {"gitCommit", ""},     {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"},
+              {"goVersion", "none"}, {"compiler", "clang"},     {"platform", "linux/amd64"}};
 }
 
 Json Discovery::coreVersions() const {
@@ -97,7 +98,11 @@ std::optional<Json> Discovery::group(const std::string& name) const {
     if (g.name != name || name.empty()) continue;
     Json versions = Json::array();
     for (const std::string& v : g.versions) versions.push_back({{"groupVersion", name + "/" + v}, {"version", v}});
-    return Json{{"kind", "APIGroup"}, {"apiVersion", "v1"}, {"name", name}, {"versions", versions}, {"preferredVersion", versions[0]}};
+    return Json{{"kind", "APIGroup"},
+                {"apiVersion", "v1"},
+                {"name", name},
+                {"versions", versions},
+                {"preferredVersion", versions[0]}};
   }
   return std::nullopt;
 }
@@ -109,12 +114,20 @@ std::optional<Json> Discovery::resources(const std::string& groupName, const std
     for (const Entry& e : g.entries) {
       const Resource& r = e.resource;
       if (r.version != version) continue;
-      Json item{{"name", r.plural}, {"singularName", r.singular}, {"namespaced", r.namespaced}, {"kind", r.kind}, {"verbs", e.review ? kCreate : kVerbs}};
+      Json item{{"name", r.plural},
+                {"singularName", r.singular},
+                {"namespaced", r.namespaced},
+                {"kind", r.kind},
+                {"verbs", e.review ? kCreate : kVerbs}};
       if (!r.shortNames.empty()) item["shortNames"] = r.shortNames;
       if (!r.categories.empty()) item["categories"] = r.categories;
       list.push_back(std::move(item));
       for (const Subresource& s : subresourcesOf(r)) {
-        Json sub{{"name", r.plural + "/" + s.name}, {"singularName", ""}, {"namespaced", r.namespaced}, {"kind", s.kind}, {"verbs", s.verbs}};
+        Json sub{{"name", r.plural + "/" + s.name},
+                 {"singularName", ""},
+                 {"namespaced", r.namespaced},
+                 {"kind", s.kind},
+                 {"verbs", s.verbs}};
         if (s.group != r.group || s.version != r.version) {
           sub["group"] = s.group;
           sub["version"] = s.version;
@@ -138,12 +151,16 @@ Json Discovery::aggregated(bool core, const std::string& version) const {
       for (const Entry& e : g.entries) {
         const Resource& r = e.resource;
         if (r.version != v) continue;
-        Json item{{"resource", r.plural}, {"singularResource", r.singular}, {"responseKind", gvk(r.group, r.version, r.kind)},
-                  {"scope", r.namespaced ? "Namespaced" : "Cluster"}, {"verbs", e.review ? kCreate : kVerbs}};
+        Json item{{"resource", r.plural},
+                  {"singularResource", r.singular},
+                  {"responseKind", gvk(r.group, r.version, r.kind)},
+                  {"scope", r.namespaced ? "Namespaced" : "Cluster"},
+                  {"verbs", e.review ? kCreate : kVerbs}};
         if (!r.shortNames.empty()) item["shortNames"] = r.shortNames;
         if (!r.categories.empty()) item["categories"] = r.categories;
         for (const Subresource& s : subresourcesOf(r)) {
-          item["subresources"].push_back({{"subresource", s.name}, {"responseKind", gvk(s.group, s.version, s.kind)}, {"verbs", s.verbs}});
+          item["subresources"].push_back(
+              {{"subresource", s.name}, {"responseKind", gvk(s.group, s.version, s.kind)}, {"verbs", s.verbs}});
         }
         list.push_back(std::move(item));
       }
@@ -153,7 +170,10 @@ Json Discovery::aggregated(bool core, const std::string& version) const {
     if (!core) metadata["name"] = g.name;
     items.push_back({{"metadata", metadata}, {"versions", versions}});
   }
-  return Json{{"kind", "APIGroupDiscoveryList"}, {"apiVersion", "apidiscovery.k8s.io/" + version}, {"metadata", Json::object()}, {"items", items}};
+  return Json{{"kind", "APIGroupDiscoveryList"},
+              {"apiVersion", "apidiscovery.k8s.io/" + version},
+              {"metadata", Json::object()},
+              {"items", items}};
 }
 
 }  // namespace slipway::apiserver

@@ -13,12 +13,12 @@ namespace slipway::apiserver {
 class Discovery {
  public:
   explicit Discovery(const Catalog& catalog);
-  Json coreVersions() const;                                                      // GET /api
-  Json groups() const;                                                            // GET /apis
-  std::optional<Json> group(const std::string& name) const;                       // GET /apis/G
+  Json coreVersions() const;                                                                  // GET /api
+  Json groups() const;                                                                        // GET /apis
+  std::optional<Json> group(const std::string& name) const;                                   // GET /apis/G
   std::optional<Json> resources(const std::string& group, const std::string& version) const;  // GET /api/v1, /apis/G/V
-  Json aggregated(bool core, const std::string& version) const;                   // version: v2, v2beta1
-  static Json serverVersion();                                                    // GET /version
+  Json aggregated(bool core, const std::string& version) const;                               // version: v2, v2beta1
+  static Json serverVersion();                                                                // GET /version
 
  private:
   struct Entry {

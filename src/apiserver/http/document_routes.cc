@@ -54,9 +54,11 @@ std::optional<net::Response> ApiHandler::discovery(const Call& call) const {
   if (parts.empty() || (parts[0] != "api" && parts[0] != "apis") || parts.size() > 3) return std::nullopt;
   const bool core = parts[0] == "api";
   if (parts.size() == 1) {
-    if (call.accepted.form != Accepted::Form::Discovery) return jsonResponse(200, dumpJson(core ? discovery_.coreVersions() : discovery_.groups()));
+    if (call.accepted.form != Accepted::Form::Discovery)
+      return jsonResponse(200, dumpJson(core ? discovery_.coreVersions() : discovery_.groups()));
     net::Response response = jsonResponse(200, dumpJson(discovery_.aggregated(core, call.accepted.version)));
-    response.headers.set("Content-Type", "application/json;g=apidiscovery.k8s.io;v=" + call.accepted.version + ";as=APIGroupDiscoveryList");
+    response.headers.set("Content-Type",
+                         "application/json;g=apidiscovery.k8s.io;v=" + call.accepted.version + ";as=APIGroupDiscoveryList");
     response.headers.set("Vary", "Accept");
     return response;
   }

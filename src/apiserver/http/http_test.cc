@@ -16,13 +16,16 @@ class HttpTest : public ::testing::Test {
     Json json;
     std::string text;
   };
-  Answer call(std::string method, std::string target, std::string body = "", std::vector<std::pair<std::string, std::string>> headers = {}) {
+  Answer call(std::string method, std::string target, std::string body = "",
+              std::vector<std::pair<std::string, std::string>> headers = {}) {
     net::Response r = api.http(std::move(method), std::move(target), std::move(body), std::move(headers));
     Answer a{r.status, r.headers, nullptr, r.body.streaming() ? "" : r.body.takeBytes()};
     a.json = Json::parse(a.text, nullptr, false);
     return a;
   }
-  Answer createMap(const std::string& name) { return call("POST", kMaps, R"({"metadata":{"name":")" + name + R"("},"data":{"k":"1"}})"); }
+  Answer createMap(const std::string& name) {
+    return call("POST", kMaps, R"({"metadata":{"name":")" + name + R"("},"data":{"k":"1"}})");
+  }
   // The next event of a watch's body.
   Json event(net::Response& watch) {
     auto chunk = api.await(watch.body.read());
@@ -76,18 +79,26 @@ TEST_F(HttpTest, RolesAndBindingsDecideWhatAUserMayDo) {
   const std::vector<std::pair<std::string, std::string>> bob = {{"Authorization", "Bearer bob-token"}};
   const Answer denied = call("GET", kMaps, "", bob);
   EXPECT_EQ(denied.status, 403);
-  EXPECT_EQ(denied.json["message"], "configmaps is forbidden: User \"bob\" cannot list resource \"configmaps\" in API group \"\" in the namespace \"default\"");
+  EXPECT_EQ(denied.json["message"],
+            "configmaps is forbidden: User \"bob\" cannot list resource \"configmaps\" in API group \"\" in the namespace "
+            "\"default\"");
   EXPECT_EQ(call("GET", "/apis", "", bob).status, 200);
   const std::string rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
-  EXPECT_EQ(call("POST", rbac, R"({"metadata":{"name":"b"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"},
-      "subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"dev"}]})").status, 201);
+  EXPECT_EQ(
+      call("POST", rbac,
+           R"({"metadata":{"name":"b"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"},
+      "subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"dev"}]})")
+          .status,
+      201);
   EXPECT_EQ(call("GET", kMaps, "", bob).status, 200);
   EXPECT_EQ(call("GET", "/api/v1/namespaces/kserve/configmaps", "", bob).status, 403);
   EXPECT_EQ(call("DELETE", std::string(kMaps) + "/x", "", bob).status, 403);
   EXPECT_EQ(call("GET", kMaps, "", {{"Impersonate-User", "carol"}}).status, 403);
   auto mayI = [&](const char* verb) {
     return call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-                std::string(R"({"spec":{"resourceAttributes":{"namespace":"default","verb":")") + verb + R"(","resource":"configmaps"}}})", bob)
+                std::string(R"({"spec":{"resourceAttributes":{"namespace":"default","verb":")") + verb +
+                    R"(","resource":"configmaps"}}})",
+                bob)
         .json["status"]["allowed"];
   };
   EXPECT_EQ(mayI("get"), true);
@@ -148,7 +159,8 @@ TEST_F(HttpTest, TablesHaveOneRowPerObject) {
 
 TEST_F(HttpTest, AWatchSendsInitialObjectsChangesAndTables) {
   createMap("a");
-  net::Response watch = api.http("GET", std::string(kMaps) + "?watch=true&fieldSelector=metadata.name%3Da&resourceVersion=0");
+  net::Response watch =
+      api.http("GET", std::string(kMaps) + "?watch=true&fieldSelector=metadata.name%3Da&resourceVersion=0");
   EXPECT_EQ(watch.status, 200);
   EXPECT_EQ(event(watch)["type"], "ADDED");
   call("PATCH", std::string(kMaps) + "/a", R"({"data":{"k":"2"}})", {{"Content-Type", "application/merge-patch+json"}});
@@ -167,7 +179,10 @@ TEST_F(HttpTest, AWatchSendsInitialObjectsChangesAndTables) {
 
 TEST_F(HttpTest, AWatchEndsCleanlyAtItsTimeoutAndTellsTheEndOfInitialEvents) {
   createMap("a");
-  net::Response watch = api.http("GET", std::string(kMaps) + "?watch=true&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+  net::Response watch = api.http(
+      "GET",
+      std::string(kMaps) +
+          "?watch=true&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
   auto chunk = api.await(watch.body.read());
   ASSERT_TRUE(chunk);
   EXPECT_NE(chunk->find("\"type\":\"ADDED\""), std::string::npos);
@@ -181,8 +196,11 @@ TEST_F(HttpTest, AWatchEndsCleanlyAtItsTimeoutAndTellsTheEndOfInitialEvents) {
 TEST_F(HttpTest, EveryPatchTypeAndItsRefusals) {
   createMap("a");
   const std::string a = std::string(kMaps) + "/a";
-  auto patch = [&](const char* type, const char* body, const char* query = "") { return call("PATCH", a + query, body, {{"Content-Type", type}}); };
-  EXPECT_EQ(patch("application/json-patch+json", R"([{"op":"replace","path":"/data/k","value":"5"}])").json["data"]["k"], "5");
+  auto patch = [&](const char* type, const char* body, const char* query = "") {
+    return call("PATCH", a + query, body, {{"Content-Type", type}});
+  };
+  EXPECT_EQ(patch("application/json-patch+json", R"([{"op":"replace","path":"/data/k","value":"5"}])").json["data"]["k"],
+            "5");
   EXPECT_EQ(patch("application/strategic-merge-patch+json", R"({"data":{"x":"y"}})").json["data"]["x"], "y");
   EXPECT_EQ(patch("application/json-patch+json", R"([{"op":"replace","path":"/data/no/k","value":"5"}])").status, 422);
   EXPECT_EQ(patch("text/plain", "{}").status, 415);
@@ -202,17 +220,23 @@ TEST_F(HttpTest, ServerSideApplyCreatesOwnsAndConflicts) {
   EXPECT_EQ(call("PATCH", b + "?fieldManager=one", yaml, apply).status, 201);
   const Answer same = call("PATCH", b + "?fieldManager=one", yaml, apply);
   EXPECT_EQ(same.status, 200);
-  const Answer other = call("PATCH", b + "?fieldManager=two", R"({"apiVersion":"v1","kind":"ConfigMap","data":{"k":"v2"}})", apply);
+  const Answer other =
+      call("PATCH", b + "?fieldManager=two", R"({"apiVersion":"v1","kind":"ConfigMap","data":{"k":"v2"}})", apply);
   EXPECT_EQ(other.status, 409);
   EXPECT_EQ(other.json["message"], "Apply failed with 1 conflict: conflict with \"one\": .data.k");
-  EXPECT_EQ(call("PATCH", b + "?fieldManager=two&force=true", R"({"apiVersion":"v1","kind":"ConfigMap","data":{"k":"v2"}})", apply).json["data"]["k"], "v2");
+  EXPECT_EQ(
+      call("PATCH", b + "?fieldManager=two&force=true", R"({"apiVersion":"v1","kind":"ConfigMap","data":{"k":"v2"}})", apply)
+          .json["data"]["k"],
+      "v2");
 }
 
 TEST_F(HttpTest, UnknownAndDuplicateFieldsAreReportedAsAsked) {
   const std::string body = R"({"metadata":{"name":"s"},"foo":1,"data":{"a":"1","a":"2"}})";
   const Answer strict = call("POST", std::string(kMaps) + "?fieldValidation=Strict", body);
   EXPECT_EQ(strict.status, 400);
-  EXPECT_EQ(strict.json["message"], "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"foo\", duplicate field \"data.a\"");
+  EXPECT_EQ(strict.json["message"],
+            "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: strict decoding error: unknown field \"foo\", "
+            "duplicate field \"data.a\"");
   const Answer warn = call("POST", std::string(kMaps) + "?dryRun=All", body);
   EXPECT_EQ(warn.status, 201);
   EXPECT_EQ(warn.headers.getOr("Warning", ""), "299 - \"unknown field \\\"foo\\\"\"");
@@ -226,7 +250,8 @@ TEST_F(HttpTest, BadInputGetsAClearAnswer) {
   EXPECT_EQ(call("POST", kMaps, std::string(4 << 20, ' ')).status, 413);
   EXPECT_EQ(call("POST", kMaps, R"({"kind":"Secret","metadata":{"name":"x"}})").status, 400);
   EXPECT_EQ(call("POST", kMaps, R"({"metadata":{"name":"x","namespace":"other"}})").status, 400);
-  EXPECT_EQ(call("GET", std::string(kMaps) + "?labelSelector=a%3Db%3Dc").json["message"], "found '=', expected: ',' or 'end of string'");
+  EXPECT_EQ(call("GET", std::string(kMaps) + "?labelSelector=a%3Db%3Dc").json["message"],
+            "found '=', expected: ',' or 'end of string'");
   EXPECT_EQ(call("GET", std::string(kMaps) + "?limit=x").status, 400);
   EXPECT_EQ(call("PUT", kMaps, "{}").status, 405);
   EXPECT_EQ(call("GET", "/api/v1/namespaces/default/nodes").status, 404);
@@ -236,21 +261,25 @@ TEST_F(HttpTest, BadInputGetsAClearAnswer) {
 
 TEST_F(HttpTest, EveryVersionOfAKindShowsTheSameObject) {
   const std::string tail = "/namespaces/default/horizontalpodautoscalers";
-  const Answer made = call("POST", "/apis/autoscaling/v1" + tail + "?fieldValidation=Strict",
-                           R"({"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{"maxReplicas":3,
+  const Answer made = call(
+      "POST", "/apis/autoscaling/v1" + tail + "?fieldValidation=Strict",
+      R"({"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{"maxReplicas":3,
       "targetCPUUtilizationPercentage":70,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"}}})");
   EXPECT_EQ(made.status, 201) << made.text;
   EXPECT_EQ(made.json["spec"]["targetCPUUtilizationPercentage"], 70);
   const Json v2 = call("GET", "/apis/autoscaling/v2" + tail + "/h").json;
   EXPECT_EQ(v2["apiVersion"], "autoscaling/v2");
   EXPECT_EQ(v2["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70);
-  const Answer patched = call("PATCH", "/apis/autoscaling/v1" + tail + "/h", R"({"spec":{"targetCPUUtilizationPercentage":50}})",
-                              {{"Content-Type", "application/merge-patch+json"}});
+  const Answer patched =
+      call("PATCH", "/apis/autoscaling/v1" + tail + "/h", R"({"spec":{"targetCPUUtilizationPercentage":50}})",
+           {{"Content-Type", "application/merge-patch+json"}});
   EXPECT_EQ(patched.json["spec"]["targetCPUUtilizationPercentage"], 50) << patched.text;
 }
 
 TEST_F(HttpTest, YamlBodiesAndListsOfTheWholeClusterWork) {
-  EXPECT_EQ(call("POST", kMaps, "metadata:\n  name: yam\ndata:\n  k: \"1\"\n", {{"Content-Type", "application/yaml"}}).status, 201);
+  EXPECT_EQ(
+      call("POST", kMaps, "metadata:\n  name: yam\ndata:\n  k: \"1\"\n", {{"Content-Type", "application/yaml"}}).status,
+      201);
   EXPECT_EQ(call("GET", "/api/v1/configmaps").json["items"].size(), 1u);
   EXPECT_EQ(call("DELETE", kMaps).status, 200);
   EXPECT_EQ(call("GET", "/api/v1/configmaps").json["items"].size(), 0u);

@@ -13,7 +13,9 @@ Result<std::optional<std::int64_t>> numberParameter(const net::Request& request,
   if (*end != '\0' || value < 0) {
     Resource options;
     options.kind = "PodLogOptions";
-    return invalid(options, "", {{"FieldValueInvalid", name, fmt::format("Invalid value: {}: must be greater than or equal to 0", *text)}});
+    return invalid(
+        options, "",
+        {{"FieldValueInvalid", name, fmt::format("Invalid value: {}: must be greater than or equal to 0", *text)}});
   }
   return std::optional<std::int64_t>(value);
 }
@@ -74,11 +76,13 @@ Task<Result<net::Response>> ResourceRoutes::evict(Call& call, const Resource& re
   context.subresource.clear();
   const Json& options = at(body.object, "deleteOptions");
   DeleteRequest request;
-  if (at(options, "gracePeriodSeconds").is_number_integer()) request.gracePeriodSeconds = intAt(options, "gracePeriodSeconds");
+  if (at(options, "gracePeriodSeconds").is_number_integer())
+    request.gracePeriodSeconds = intAt(options, "gracePeriodSeconds");
   if (at(options, "dryRun") == Json::array({"All"})) context.dryRun = true;
   Result<Written> written = co_await registry_.remove(std::move(context), std::move(request));
   if (!written) co_return fail(written.error());
-  co_return jsonResponse(201, dumpJson(Json{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}}));
+  co_return jsonResponse(
+      201, dumpJson(Json{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}}));
 }
 
 Task<Result<net::Response>> ResourceRoutes::bind(Call& call, const Resource& resource) {
@@ -89,12 +93,15 @@ Task<Result<net::Response>> ResourceRoutes::bind(Call& call, const Resource& res
   SLIP_CO_TRY(const EntryPtr entry, registry_.get(resource, call.info.ns, call.info.name));
   const Json pod = entry->json();
   const std::string present = textAt(at(pod, "spec"), "nodeName");
-  if (!present.empty()) co_return conflict(resource, call.info.name, fmt::format("pod {} is already assigned to node \"{}\"", call.info.name, present));
+  if (!present.empty())
+    co_return conflict(resource, call.info.name,
+                       fmt::format("pod {} is already assigned to node \"{}\"", call.info.name, present));
   context.subresource.clear();
   Json patch{{"metadata", {{"resourceVersion", std::to_string(entry->revision)}}}, {"spec", {{"nodeName", node}}}};
   Result<Written> written = co_await registry_.patch(std::move(context), kube::PatchType::Merge, std::move(patch));
   if (!written) co_return fail(written.error());
-  co_return jsonResponse(201, dumpJson(Json{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}}));
+  co_return jsonResponse(
+      201, dumpJson(Json{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}}));
 }
 
 }  // namespace slipway::apiserver

@@ -15,8 +15,8 @@ constexpr std::string_view kMagic{"k8s\0", 4};
 struct Wire {
   std::uint32_t number = 0;
   int type = 0;
-  std::uint64_t value = 0;    // varint, fixed64, fixed32
-  std::string_view bytes;     // length-delimited
+  std::uint64_t value = 0;  // varint, fixed64, fixed32
+  std::string_view bytes;   // length-delimited
   bool empty() const { return type == 2 ? bytes.empty() : value == 0; }
 };
 
@@ -62,14 +62,17 @@ class Reader {
   }
   std::optional<Wire> fixed(std::size_t size, Wire* w) {
     if (rest_.size() < size) return std::nullopt;
-    for (std::size_t i = 0; i < size; ++i) w->value |= static_cast<std::uint64_t>(static_cast<unsigned char>(rest_[i])) << (8 * i);
+    for (std::size_t i = 0; i < size; ++i)
+      w->value |= static_cast<std::uint64_t>(static_cast<unsigned char>(rest_[i])) << (8 * i);
     rest_.remove_prefix(size);
     return *w;
   }
   std::string_view rest_;
 };
 
-Failure malformed(const std::string& where) { return badRequest("the protobuf body of the request is malformed at " + where); }
+Failure malformed(const std::string& where) {
+  return badRequest("the protobuf body of the request is malformed at " + where);
+}
 
 class Decoder {
  public:
@@ -90,7 +93,8 @@ class Decoder {
       if (it == table.fields.end()) {
         if (wire->empty() || emptyMessage(*wire)) continue;
         return fail(Code::UnsupportedMedia,
-                    fmt::format("{}: field {} of {} is not known in protobuf; send the request as application/json", path, wire->number, table.name));
+                    fmt::format("{}: field {} of {} is not known in protobuf; send the request as application/json", path,
+                                wire->number, table.name));
       }
       SLIP_CHECK(field(object, it->second, *wire, path, depth));
     }
@@ -110,7 +114,8 @@ class Decoder {
 
   Status field(Json& object, const ProtoField& f, const Wire& wire, const std::string& path, int depth) {
     const std::string here = path + "." + f.name;
-    if (f.name.empty()) return wire.type == 2 ? into(object, *f.message, wire.bytes, path, depth + 1) : Status(malformed(here));
+    if (f.name.empty())
+      return wire.type == 2 ? into(object, *f.message, wire.bytes, path, depth + 1) : Status(malformed(here));
     if (f.map) return mapEntry(object[f.name], f, wire, here, depth);
     SLIP_TRY(Json value, scalar(f, wire, here, depth));
     if (f.repeated) {
@@ -190,7 +195,8 @@ class Decoder {
     const auto seconds = static_cast<std::int64_t>(parts[1].value);
     if (seconds < -62135596800 || seconds > 253402300799) return Json(nullptr);
     const auto nanos = static_cast<std::int64_t>(std::min<std::uint64_t>(parts[2].value, 999999999));
-    const WallTime t{std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos))};
+    const WallTime t{
+        std::chrono::duration_cast<WallTime::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanos))};
     return Json(f.kind == Kind::MicroTime ? formatRfc3339Micro(t) : formatRfc3339(t));
   }
 };
@@ -198,7 +204,8 @@ class Decoder {
 }  // namespace
 
 Result<Json> decodeProtobuf(std::string_view bytes) {
-  if (bytes.substr(0, kMagic.size()) != kMagic) return badRequest("the protobuf body of the request does not begin with the magic number k8s");
+  if (bytes.substr(0, kMagic.size()) != kMagic)
+    return badRequest("the protobuf body of the request does not begin with the magic number k8s");
   std::string apiVersion, kind;
   std::string_view raw;
   Reader reader(bytes.substr(kMagic.size()));
@@ -217,7 +224,8 @@ Result<Json> decodeProtobuf(std::string_view bytes) {
   }
   const ProtoMessage* table = protoMessageOf(apiVersion, kind);
   if (!table) {
-    return fail(Code::UnsupportedMedia, fmt::format("{} {} is not known in protobuf; send the request as application/json", apiVersion, kind));
+    return fail(Code::UnsupportedMedia,
+                fmt::format("{} {} is not known in protobuf; send the request as application/json", apiVersion, kind));
   }
   SLIP_TRY(Json object, Decoder().message(*table, raw, kind, 0));
   object["apiVersion"] = apiVersion;

@@ -6,8 +6,9 @@
 namespace slipway::apiserver {
 namespace {
 
-// One message a line: Name: number=jsonName:type …. Types: string, bytes, int, bool, time, microtime, quantity, intstr, json, or a message.
-// Suffix * : a pointer in Go; [] : repeated; {} : map from string. Name "-" : inline. Numbers are those of Kubernetes' generated.proto.
+// One message a line: Name: number=jsonName:type …. Types: string, bytes, int, bool, time, microtime, quantity, intstr,
+// json, or a message. Suffix * : a pointer in Go; [] : repeated; {} : map from string. Name "-" : inline. Numbers are those
+// of Kubernetes' generated.proto.
 constexpr const char* kTables = R"(
 ObjectMeta: 1=name:string 2=generateName:string 3=namespace:string 4=selfLink:string 5=uid:string 6=resourceVersion:string 7=generation:int 8=creationTimestamp:time 9=deletionTimestamp:time* 10=deletionGracePeriodSeconds:int* 11=labels:string{} 12=annotations:string{} 13=ownerReferences:OwnerReference[] 14=finalizers:string[] 17=managedFields:ManagedFieldsEntry[]
 OwnerReference: 1=kind:string 3=name:string 4=uid:string 5=apiVersion:string 6=controller:bool* 7=blockOwnerDeletion:bool*
@@ -129,9 +130,11 @@ Eviction: 1=metadata:ObjectMeta 2=deleteOptions:DeleteOptions*
 )";
 
 const std::map<std::string_view, ProtoField::Kind> kScalars = {
-    {"string", ProtoField::Kind::String},     {"bytes", ProtoField::Kind::Bytes},         {"int", ProtoField::Kind::Int},
-    {"bool", ProtoField::Kind::Bool},         {"time", ProtoField::Kind::Time},           {"microtime", ProtoField::Kind::MicroTime},
-    {"quantity", ProtoField::Kind::Quantity}, {"intstr", ProtoField::Kind::IntOrString}, {"json", ProtoField::Kind::RawJson}};
+    {"string", ProtoField::Kind::String},     {"bytes", ProtoField::Kind::Bytes},
+    {"int", ProtoField::Kind::Int},           {"bool", ProtoField::Kind::Bool},
+    {"time", ProtoField::Kind::Time},         {"microtime", ProtoField::Kind::MicroTime},
+    {"quantity", ProtoField::Kind::Quantity}, {"intstr", ProtoField::Kind::IntOrString},
+    {"json", ProtoField::Kind::RawJson}};
 
 bool cut(std::string& text, std::string_view suffix) {
   if (text.size() < suffix.size() || text.compare(text.size() - suffix.size(), suffix.size(), suffix) != 0) return false;
@@ -195,9 +198,17 @@ const ProtoMessage* protoMessage(std::string_view name) {
 
 const ProtoMessage* protoMessageOf(std::string_view apiVersion, std::string_view kind) {
   // Only kinds of their own group: a Service of serving.knative.dev is not core's.
-  static const std::set<std::string_view> kVersions = {"v1", "apps/v1", "rbac.authorization.k8s.io/v1", "authentication.k8s.io/v1",
-                                                       "authorization.k8s.io/v1", "networking.k8s.io/v1", "coordination.k8s.io/v1",
-                                                       "policy/v1", "meta.k8s.io/v1", "autoscaling/v1", "autoscaling/v2"};
+  static const std::set<std::string_view> kVersions = {"v1",
+                                                       "apps/v1",
+                                                       "rbac.authorization.k8s.io/v1",
+                                                       "authentication.k8s.io/v1",
+                                                       "authorization.k8s.io/v1",
+                                                       "networking.k8s.io/v1",
+                                                       "coordination.k8s.io/v1",
+                                                       "policy/v1",
+                                                       "meta.k8s.io/v1",
+                                                       "autoscaling/v1",
+                                                       "autoscaling/v2"};
   if (const ProtoMessage* own = protoMessage(std::string(apiVersion) + "/" + std::string(kind))) return own;
   if (!kVersions.count(apiVersion)) return nullptr;
   return protoMessage(kind);

@@ -1,4 +1,5 @@
-// The messages that protobuf.cc decodes: field number -> JSON name and type, parsed once from the text in protobuf_tables.cc.
+// The messages that protobuf.cc decodes: field number -> JSON name and type, parsed once from the text in
+// protobuf_tables.cc.
 #pragma once
 #include <map>
 #include <string>
@@ -10,9 +11,9 @@ struct ProtoMessage;
 
 struct ProtoField {
   enum class Kind { String, Bytes, Int, Bool, Time, MicroTime, Quantity, IntOrString, RawJson, Message } kind = Kind::String;
-  std::string name;                      // JSON name; "" means inline: the fields of the message are the parent's
+  std::string name;  // JSON name; "" means inline: the fields of the message are the parent's
   bool repeated = false, map = false;
-  bool pointer = false;                  // absence is told by not writing it: zero values are real
+  bool pointer = false;  // absence is told by not writing it: zero values are real
   std::string messageName;
   const ProtoMessage* message = nullptr;
 };

@@ -13,20 +13,24 @@ std::string varint(std::uint64_t v) {
 std::string bytes(int number, const std::string& value) { return varint(number << 3 | 2) + varint(value.size()) + value; }
 std::string number(int field, std::uint64_t value) { return varint(field << 3) + varint(value); }
 std::string envelope(const std::string& apiVersion, const std::string& kind, const std::string& raw) {
-  return std::string("k8s\0", 4) + bytes(1, bytes(1, apiVersion) + bytes(2, kind)) + bytes(2, raw) + bytes(3, "") + bytes(4, "");
+  return std::string("k8s\0", 4) + bytes(1, bytes(1, apiVersion) + bytes(2, kind)) + bytes(2, raw) + bytes(3, "") +
+         bytes(4, "");
 }
 
 TEST(ProtobufTest, ASecretAsKubectlSendsIt) {
-  const std::string meta = bytes(1, "sec") + bytes(2, "") + bytes(3, "default") + bytes(8, "") + bytes(11, bytes(1, "a") + bytes(2, "b"));
-  auto object = decodeProtobuf(envelope("v1", "Secret", bytes(1, meta) + bytes(2, bytes(1, "p") + bytes(2, "q")) + bytes(3, "Opaque")));
+  const std::string meta =
+      bytes(1, "sec") + bytes(2, "") + bytes(3, "default") + bytes(8, "") + bytes(11, bytes(1, "a") + bytes(2, "b"));
+  auto object = decodeProtobuf(
+      envelope("v1", "Secret", bytes(1, meta) + bytes(2, bytes(1, "p") + bytes(2, "q")) + bytes(3, "Opaque")));
   ASSERT_TRUE(object) << object.error().message;
   EXPECT_EQ(*object, Json::parse(R"({"apiVersion":"v1","kind":"Secret","type":"Opaque","data":{"p":"cQ=="},
                                      "metadata":{"name":"sec","namespace":"default","labels":{"a":"b"}}})"));
 }
 
 TEST(ProtobufTest, InlineStructsQuantitiesAndIntOrString) {
-  const std::string container = bytes(1, "c") + bytes(2, "nginx") + bytes(8, bytes(1, bytes(1, "cpu") + bytes(2, bytes(1, "200m")))) +
-                                bytes(11, bytes(1, bytes(2, bytes(1, "/") + bytes(2, number(1, 0) + number(2, 80) + bytes(3, ""))))) + number(16, 0);
+  const std::string container =
+      bytes(1, "c") + bytes(2, "nginx") + bytes(8, bytes(1, bytes(1, "cpu") + bytes(2, bytes(1, "200m")))) +
+      bytes(11, bytes(1, bytes(2, bytes(1, "/") + bytes(2, number(1, 0) + number(2, 80) + bytes(3, ""))))) + number(16, 0);
   const std::string volume = bytes(1, "v") + bytes(2, bytes(19, bytes(1, bytes(1, "cm"))));
   auto object = decodeProtobuf(envelope("v1", "Pod", bytes(2, bytes(1, volume) + bytes(2, container))));
   ASSERT_TRUE(object) << object.error().message;

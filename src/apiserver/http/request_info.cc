@@ -69,7 +69,8 @@ RequestInfo parseRequestInfo(const net::Request& request) {
   info.isResource = true;
   if (parts[i] == "namespaces" && parts.size() > i + 1) {
     info.ns = parts[i + 1];
-    const bool itself = parts.size() == i + 2 || (parts.size() == i + 3 && (parts[i + 2] == "status" || parts[i + 2] == "finalize"));
+    const bool itself =
+        parts.size() == i + 2 || (parts.size() == i + 3 && (parts[i + 2] == "status" || parts[i + 2] == "finalize"));
     if (!itself) i += 2;
   }
   info.resource = parts[i];

@@ -1,6 +1,7 @@
 // RequestInfo: what a path and method of the Kubernetes API mean. Pure.
 //
-//   GET /apis/apps/v1/namespaces/d/deployments/web/scale -> get, group apps, version v1, resource deployments, subresource scale
+//   GET /apis/apps/v1/namespaces/d/deployments/web/scale -> get, group apps, version v1, resource deployments, subresource
+//   scale
 #pragma once
 #include <string>
 

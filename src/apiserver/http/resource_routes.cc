@@ -36,7 +36,8 @@ bool knowsSubresource(const Resource& r, const std::string& name) {
 
 Task<net::Response> ResourceRoutes::handle(Call call, const Resource* resource) {
   if (!resource || !knowsSubresource(*resource, call.info.subresource)) co_return errorResponse(noSuchPath().value());
-  const bool needsNamespace = resource->namespaced && call.info.ns.empty() && (!call.info.name.empty() || call.info.verb == "create");
+  const bool needsNamespace =
+      resource->namespaced && call.info.ns.empty() && (!call.info.name.empty() || call.info.verb == "create");
   if (needsNamespace || (!resource->namespaced && !call.info.ns.empty() && call.info.resource != "namespaces")) {
     co_return errorResponse(noSuchPath().value());
   }
@@ -70,14 +71,17 @@ Task<Result<net::Response>> ResourceRoutes::read(Call& call, const Resource& res
   co_return methodNotAllowed(call.request.method);
 }
 
-Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& call, const Resource& resource, const Entry& entry) const {
+Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& call, const Resource& resource,
+                                                     const Entry& entry) const {
   if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
   std::string text = Registry::textFor(resource, entry);
   if (call.accepted.form == Form::Object) return jsonResponse(status, std::move(text));
   const Json object = Json::parse(text, nullptr, false);
   if (call.accepted.form == Form::Metadata) return jsonResponse(status, dumpJson(metadataOf(object, call.accepted.version)));
-  const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""), clock_->wall()};
-  return jsonResponse(status, dumpJson(tableOf(request, {object}, Json{{"resourceVersion", std::to_string(entry.revision)}})));
+  const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
+                             clock_->wall()};
+  return jsonResponse(status,
+                      dumpJson(tableOf(request, {object}, Json{{"resourceVersion", std::to_string(entry.revision)}})));
 }
 
 Result<net::Response> ResourceRoutes::get(const Call& call, const Resource& resource) const {
@@ -109,17 +113,20 @@ Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& res
     std::vector<Json> objects;
     objects.reserve(page->entries.size());
     for (const EntryPtr& e : page->entries) objects.push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
-    const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""), clock_->wall()};
+    const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
+                               clock_->wall()};
     return jsonResponse(200, dumpJson(tableOf(request, objects, std::move(meta))));
   }
   const bool partial = call.accepted.form == Form::Metadata;
-  std::string body = "{\"apiVersion\":\"" + (partial ? "meta.k8s.io/" + call.accepted.version : resource.apiVersion()) + "\",\"items\":[";
+  std::string body =
+      "{\"apiVersion\":\"" + (partial ? "meta.k8s.io/" + call.accepted.version : resource.apiVersion()) + "\",\"items\":[";
   for (std::size_t i = 0; i < page->entries.size(); ++i) {
     if (i > 0) body += ',';
     std::string text = Registry::textFor(resource, *page->entries[i]);
     body += partial ? dumpJson(metadataOf(Json::parse(text, nullptr, false), call.accepted.version)) : std::move(text);
   }
-  body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) + "List\",\"metadata\":" + dumpJson(meta) + "}";
+  body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) +
+          "List\",\"metadata\":" + dumpJson(meta) + "}";
   return jsonResponse(200, std::move(body));
 }
 
@@ -130,7 +137,8 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
   query.ns = call.info.ns;
   query.labelSelector = r.queryValue("labelSelector").value_or("");
   query.fieldSelector = r.queryValue("fieldSelector").value_or("");
-  if (!call.info.name.empty()) query.fieldSelector += (query.fieldSelector.empty() ? "" : ",") + ("metadata.name=" + call.info.name);
+  if (!call.info.name.empty())
+    query.fieldSelector += (query.fieldSelector.empty() ? "" : ",") + ("metadata.name=" + call.info.name);
   query.resourceVersion = r.queryValue("resourceVersion").value_or("");
   query.bookmarks = queryFlag(r, "allowWatchBookmarks");
   query.sendInitialEvents = queryFlag(r, "sendInitialEvents");
@@ -138,8 +146,9 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
     Resource options;
     options.group = "meta.k8s.io";
     options.kind = "ListOptions";
-    return invalid(options, "", {{"FieldValueForbidden", "resourceVersionMatch",
-                                  "Forbidden: resourceVersionMatch must be set to NotOlderThan when sendInitialEvents is set"}});
+    return invalid(options, "",
+                   {{"FieldValueForbidden", "resourceVersionMatch",
+                     "Forbidden: resourceVersionMatch must be set to NotOlderThan when sendInitialEvents is set"}});
   }
   SLIP_TRY(auto watch, registry_.watch(resource, query));
   WatchStreamOptions options;

@@ -30,9 +30,9 @@ bool ReviewRoutes::serves(const RequestInfo& info) {
   if (!info.isResource || info.version != "v1") return false;
   if (info.group.empty()) return info.resource == "serviceaccounts" && info.subresource == "token";
   static const std::set<std::pair<std::string, std::string>> kOurs = {
-      {"authorization.k8s.io", "selfsubjectaccessreviews"}, {"authorization.k8s.io", "subjectaccessreviews"},
+      {"authorization.k8s.io", "selfsubjectaccessreviews"},  {"authorization.k8s.io", "subjectaccessreviews"},
       {"authorization.k8s.io", "localsubjectaccessreviews"}, {"authorization.k8s.io", "selfsubjectrulesreviews"},
-      {"authentication.k8s.io", "selfsubjectreviews"}, {"authentication.k8s.io", "tokenreviews"}};
+      {"authentication.k8s.io", "selfsubjectreviews"},       {"authentication.k8s.io", "tokenreviews"}};
   return kOurs.count({info.group, info.resource}) > 0;
 }
 
@@ -94,8 +94,10 @@ Json ReviewRoutes::rulesReview(const UserInfo& user, const std::string& ns) cons
     paths.push_back({{"verbs", {"*"}}, {"nonResourceURLs", {"*"}}});
   }
   for (const Json& rule : authorizer_.rules(user, ns)) {
-    if (at(rule, "nonResourceURLs").empty()) resources.push_back(rule);
-    else paths.push_back(rule);
+    if (at(rule, "nonResourceURLs").empty())
+      resources.push_back(rule);
+    else
+      paths.push_back(rule);
   }
   return Json{{"incomplete", false}, {"resourceRules", resources}, {"nonResourceRules", paths}};
 }
@@ -114,7 +116,8 @@ Result<Json> ReviewRoutes::accountToken(const Call& call, const Json& spec) cons
   request.group = "authentication.k8s.io";
   request.kind = "TokenRequest";
   const auto wrong = [&](const char* why) {
-    return invalid(request, "", {{"FieldValueInvalid", "spec.expirationSeconds", fmt::format("Invalid value: {}: {}", seconds, why)}});
+    return invalid(request, "",
+                   {{"FieldValueInvalid", "spec.expirationSeconds", fmt::format("Invalid value: {}: {}", seconds, why)}});
   };
   if (seconds < kMinTokenSeconds) return wrong("may not specify a duration less than 10 minutes");
   if (seconds > kMaxTokenSeconds) return wrong("may not specify a duration larger than one year");
@@ -130,7 +133,10 @@ Result<Json> ReviewRoutes::accountToken(const Call& call, const Json& spec) cons
   if (audiences.empty()) shown["audiences"] = {"https://kubernetes.default.svc.cluster.local"};
   return Json{{"kind", "TokenRequest"},
               {"apiVersion", "authentication.k8s.io/v1"},
-              {"metadata", {{"name", account->name}, {"namespace", account->ns}, {"creationTimestamp", formatRfc3339(registry_.clock().wall())}}},
+              {"metadata",
+               {{"name", account->name},
+                {"namespace", account->ns},
+                {"creationTimestamp", formatRfc3339(registry_.clock().wall())}}},
               {"spec", shown},
               {"status", {{"token", issued.token}, {"expirationTimestamp", issued.expires}}}};
 }

@@ -1,4 +1,5 @@
-// ReviewRoutes: kinds that are answered and never stored: access reviews, who am I, token reviews, tokens of ServiceAccounts.
+// ReviewRoutes: kinds that are answered and never stored: access reviews, who am I, token reviews, tokens of
+// ServiceAccounts.
 #pragma once
 #include "apiserver/http/account_tokens.h"
 #include "apiserver/http/authenticator.h"
@@ -10,7 +11,8 @@ namespace slipway::apiserver {
 
 class ReviewRoutes {
  public:
-  ReviewRoutes(const Registry& registry, const Authenticator& authenticator, const Authorizer& authorizer, const AccountTokens& tokens)
+  ReviewRoutes(const Registry& registry, const Authenticator& authenticator, const Authorizer& authorizer,
+               const AccountTokens& tokens)
       : registry_(registry), authenticator_(authenticator), authorizer_(authorizer), tokens_(tokens) {}
 
   // Whether the path is one of ours: `selfsubjectaccessreviews` of authorization.k8s.io …, or a ServiceAccount's token.

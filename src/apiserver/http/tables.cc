@@ -5,7 +5,8 @@
 namespace slipway::apiserver {
 
 Json metadataOf(const Json& object, const std::string& version) {
-  return Json{{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/" + version}, {"metadata", at(object, "metadata")}};
+  return Json{
+      {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/" + version}, {"metadata", at(object, "metadata")}};
 }
 
 Json tableOf(const TableRequest& request, const std::vector<Json>& objects, Json listMeta, bool withColumns) {

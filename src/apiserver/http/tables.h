@@ -18,7 +18,8 @@ struct TableRequest {
   WallTime now;
 };
 
-// A Table of these objects; `listMeta` is its metadata. Columns are left out when `withColumns` is false (later events of a watch).
+// A Table of these objects; `listMeta` is its metadata. Columns are left out when `withColumns` is false (later events of a
+// watch).
 Json tableOf(const TableRequest& request, const std::vector<Json>& objects, Json listMeta, bool withColumns = true);
 // PartialObjectMetadata of an object.
 Json metadataOf(const Json& object, const std::string& version);

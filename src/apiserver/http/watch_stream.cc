@@ -21,7 +21,8 @@ const char* typeName(Type type) {
 
 class WatchStream final : public net::BodyReader {
  public:
-  WatchStream(std::unique_ptr<ObjectWatch> watch, WatchStreamOptions options) : watch_(std::move(watch)), options_(std::move(options)) {
+  WatchStream(std::unique_ptr<ObjectWatch> watch, WatchStreamOptions options)
+      : watch_(std::move(watch)), options_(std::move(options)) {
     if (options_.timeout) end_ = std::chrono::steady_clock::now() + *options_.timeout;
   }
 
@@ -74,8 +75,10 @@ class WatchStream final : public net::BodyReader {
   std::string render(const std::vector<WatchItem>& items) {
     std::string out;
     for (const WatchItem& item : items) {
-      if (!item.entry) out += bookmark(item.revision, item.initialEnd);
-      else out += event(typeName(item.type), objectText(item));
+      if (!item.entry)
+        out += bookmark(item.revision, item.initialEnd);
+      else
+        out += event(typeName(item.type), objectText(item));
     }
     return out;
   }

@@ -1,5 +1,5 @@
-// WatchStream: the body of a watch response: one JSON document per event, as objects, Tables or metadata, with bookmarks every minute
-// when asked for, until timeoutSeconds, the client or the server ends it.
+// WatchStream: the body of a watch response: one JSON document per event, as objects, Tables or metadata, with bookmarks
+// every minute when asked for, until timeoutSeconds, the client or the server ends it.
 #pragma once
 #include <memory>
 #include <optional>

@@ -22,12 +22,14 @@ Result<kube::PatchType> patchTypeOf(const net::Request& request, const Resource&
   if (type == "application/merge-patch+json") return kube::PatchType::Merge;
   if (type == "application/apply-patch+yaml") return kube::PatchType::Apply;
   if (type == "application/strategic-merge-patch+json" && !resource.custom) return kube::PatchType::Strategic;
-  std::vector<std::string> accepted = {"application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml"};
+  std::vector<std::string> accepted = {"application/json-patch+json", "application/merge-patch+json",
+                                       "application/apply-patch+yaml"};
   if (!resource.custom) accepted.insert(accepted.begin() + 2, "application/strategic-merge-patch+json");
   return unsupportedMediaType(accepted);
 }
 
-Failure invalidOptions(const std::string& kind, const std::string& field, const std::string& reason, const std::string& message) {
+Failure invalidOptions(const std::string& kind, const std::string& field, const std::string& reason,
+                       const std::string& message) {
   Resource r;
   r.group = "meta.k8s.io";
   r.kind = kind;
@@ -43,7 +45,8 @@ DeleteRequest deleteRequest(const Json& options, const net::Request& request) {
   }
   d.uid = textAt(at(options, "preconditions"), "uid");
   d.resourceVersion = textAt(at(options, "preconditions"), "resourceVersion");
-  if (const auto grace = request.queryValue("gracePeriodSeconds"); grace && !grace->empty()) d.gracePeriodSeconds = std::atoll(grace->c_str());
+  if (const auto grace = request.queryValue("gracePeriodSeconds"); grace && !grace->empty())
+    d.gracePeriodSeconds = std::atoll(grace->c_str());
   if (const auto policy = request.queryValue("propagationPolicy"); policy && !policy->empty()) d.propagationPolicy = *policy;
   return d;
 }
@@ -64,21 +67,26 @@ Result<WriteContext> ResourceRoutes::writeContext(const Call& call, const Resour
   c.force = queryFlag(call.request, "force");
   if (const auto dry = call.request.queryValue("dryRun"); dry && !dry->empty()) {
     if (*dry != "All") {
-      return invalidOptions("PatchOptions", "dryRun", "FieldValueNotSupported", fmt::format("Unsupported value: \"{}\": supported values: \"All\"", *dry));
+      return invalidOptions("PatchOptions", "dryRun", "FieldValueNotSupported",
+                            fmt::format("Unsupported value: \"{}\": supported values: \"All\"", *dry));
     }
     c.dryRun = true;
   }
   const std::string validation = call.request.queryValue("fieldValidation").value_or("");
-  if (validation == "Strict") c.validation = FieldValidation::Strict;
-  else if (validation == "Ignore") c.validation = FieldValidation::Ignore;
+  if (validation == "Strict")
+    c.validation = FieldValidation::Strict;
+  else if (validation == "Ignore")
+    c.validation = FieldValidation::Ignore;
   else if (!validation.empty() && validation != "Warn") {
-    return invalidOptions("CreateOptions", "fieldValidation", "FieldValueNotSupported",
-                          fmt::format("Unsupported value: \"{}\": supported values: \"Ignore\", \"Strict\", \"Warn\"", validation));
+    return invalidOptions(
+        "CreateOptions", "fieldValidation", "FieldValueNotSupported",
+        fmt::format("Unsupported value: \"{}\": supported values: \"Ignore\", \"Strict\", \"Warn\"", validation));
   }
   return c;
 }
 
-Result<net::Response> ResourceRoutes::writtenResponse(const Call& call, const Resource& resource, const Result<Written>& written) const {
+Result<net::Response> ResourceRoutes::writtenResponse(const Call& call, const Resource& resource,
+                                                      const Result<Written>& written) const {
   if (!written) return fail(written.error());
   Resource scale;
   scale.group = "autoscaling";
@@ -110,10 +118,12 @@ Task<Result<net::Response>> ResourceRoutes::patch(Call& call, const Resource& re
   SLIP_CO_TRY(WriteContext context, writeContext(call, resource));
   const bool apply = type == kube::PatchType::Apply;
   if (apply && call.request.queryValue("fieldManager").value_or("").empty()) {
-    co_return invalidOptions("PatchOptions", "fieldManager", "FieldValueRequired", "Required value: is required for apply patch");
+    co_return invalidOptions("PatchOptions", "fieldManager", "FieldValueRequired",
+                             "Required value: is required for apply patch");
   }
   if (!apply && call.request.queryValue("force")) {
-    co_return invalidOptions("PatchOptions", "force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch");
+    co_return invalidOptions("PatchOptions", "force", "FieldValueForbidden",
+                             "Forbidden: may not be specified for non-apply patch");
   }
   Json patch;
   if (apply) {
@@ -134,8 +144,10 @@ Task<Result<net::Response>> ResourceRoutes::remove(Call& call, const Resource& r
   DeleteRequest request = deleteRequest(body.object, call.request);
   static const std::set<std::string> kPolicies = {"", "Background", "Foreground", "Orphan"};
   if (!kPolicies.count(request.propagationPolicy)) {
-    co_return invalidOptions("DeleteOptions", "propagationPolicy", "FieldValueNotSupported",
-                             fmt::format("Unsupported value: \"{}\": supported values: \"Background\", \"Foreground\", \"Orphan\"", request.propagationPolicy));
+    co_return invalidOptions(
+        "DeleteOptions", "propagationPolicy", "FieldValueNotSupported",
+        fmt::format("Unsupported value: \"{}\": supported values: \"Background\", \"Foreground\", \"Orphan\"",
+                    request.propagationPolicy));
   }
   Result<Written> written = co_await registry_.remove(std::move(context), std::move(request));
   if (!written) co_return fail(written.error());
@@ -160,9 +172,14 @@ Task<Result<net::Response>> ResourceRoutes::removeCollection(Call& call, const R
     DeleteRequest mine = request;
     mine.uid = entry->uid;
     Result<Written> written = co_await registry_.remove(std::move(one), std::move(mine));
-    if (!written && written.error().code != Code::NotFound && written.error().code != Code::Conflict) co_return fail(written.error());
+    if (!written && written.error().code != Code::NotFound && written.error().code != Code::Conflict)
+      co_return fail(written.error());
   }
-  Json done{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Success"}, {"details", {{"kind", resource.plural}}}};
+  Json done{{"kind", "Status"},
+            {"apiVersion", "v1"},
+            {"metadata", Json::object()},
+            {"status", "Success"},
+            {"details", {{"kind", resource.plural}}}};
   if (!resource.group.empty()) done["details"]["group"] = resource.group;
   co_return jsonResponse(200, dumpJson(done));
 }

@@ -19,7 +19,7 @@ struct TestApiOptions {
   std::vector<Admission> admissions;
   std::shared_ptr<Clock> clock;
   std::string path = ":memory:";
-  bool roles = false;                      // with the bootstrap cluster roles
+  bool roles = false;  // with the bootstrap cluster roles
 };
 
 class TestApi {
@@ -32,7 +32,8 @@ class TestApi {
   ApiServer& server() { return *server_; }
 
   // One HTTP request of the administrator (token "admin-token") against the server's handler.
-  net::Response http(std::string method, std::string target, std::string body = "", std::vector<std::pair<std::string, std::string>> headers = {});
+  net::Response http(std::string method, std::string target, std::string body = "",
+                     std::vector<std::pair<std::string, std::string>> headers = {});
 
   // Runs the io_context until the task is done and returns its value.
   template <class T>

@@ -9,7 +9,8 @@ namespace {
 using ::testing::HasSubstr;
 
 Json dot() {
-  return Json::parse(R"({"Name": "iris", "Namespace": "models", "Labels": {"team": "x"}, "Annotations": {"my.org/a": "1"}})");
+  return Json::parse(
+      R"({"Name": "iris", "Namespace": "models", "Labels": {"team": "x"}, "Annotations": {"my.org/a": "1"}})");
 }
 
 std::string expanded(const char* text) {
@@ -40,7 +41,8 @@ TEST(GoTemplate, RefusesWhatItDoesNotKnowByName) {
 }
 
 TEST(GoTemplate, ExpandsEveryTextOfAValue) {
-  Result<Json> out = expandAll(Json::parse(R"({"args": ["--n={{.Name}}", 7], "env": [{"value": "{{.Labels.team}}"}]})"), dot());
+  Result<Json> out =
+      expandAll(Json::parse(R"({"args": ["--n={{.Name}}", 7], "env": [{"value": "{{.Labels.team}}"}]})"), dot());
   ASSERT_TRUE(out);
   EXPECT_EQ(*out, Json::parse(R"({"args": ["--n=iris", 7], "env": [{"value": "x"}]})"));
 }

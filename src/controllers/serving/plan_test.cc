@@ -62,7 +62,8 @@ TEST(SelectRuntime, SaysWhatWasConsideredAndWhyNot) {
   auto choice = selectRuntime(isvc, catalog);
   ASSERT_FALSE(choice);
   EXPECT_EQ(choice.error().reason, "NoSupportingRuntime");
-  EXPECT_THAT(choice.error().message, HasSubstr("No runtime found to support specified framework/version: format sklearn version 77"));
+  EXPECT_THAT(choice.error().message,
+              HasSubstr("No runtime found to support specified framework/version: format sklearn version 77"));
   EXPECT_THAT(choice.error().message, HasSubstr("kserve-sklearnserver serves versions 1"));
   EXPECT_THAT(choice.error().message, HasSubstr("off is disabled"));
 }
@@ -140,11 +141,14 @@ TEST(Plan, WithoutAnAgentRequestsGoToTheServerAndTheUserIsTold) {
 
 TEST(Plan, NamesDeclaredPortsOnTheService) {
   Json isvc = sampleService();
-  isvc["spec"]["predictor"]["model"]["ports"] = parsed(R"([{"name": "h2c", "containerPort": 9000, "protocol": "TCP"}, {"name": "metrics", "containerPort": 9001}])");
+  isvc["spec"]["predictor"]["model"]["ports"] =
+      parsed(R"([{"name": "h2c", "containerPort": 9000, "protocol": "TCP"}, {"name": "metrics", "containerPort": 9001}])");
   auto plan = planned(isvc);
   ASSERT_TRUE(plan);
   const Json& ports = child(*plan, "Service", "iris-predictor")["spec"]["ports"];
-  EXPECT_EQ(ports[0], parsed(R"({"name": "h2c", "port": 80, "targetPort": 9000, "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"})"));
+  EXPECT_EQ(
+      ports[0],
+      parsed(R"({"name": "h2c", "port": 80, "targetPort": 9000, "protocol": "TCP", "appProtocol": "kubernetes.io/h2c"})"));
   EXPECT_EQ(ports[1]["port"], 9001);
   EXPECT_EQ(server(*plan)["readinessProbe"]["tcpSocket"]["port"], 9000);
 }
@@ -158,7 +162,8 @@ TEST(Plan, IsTheSameTextEachTime) {
 TEST(BuiltinObjects, AreOneConfigurationAndTheRuntimesThatTheGuideNames) {
   std::vector<std::string> names;
   for (const Json& object : builtinServingObjects()) names.push_back(nameOf(object));
-  for (const char* name : {"inferenceservice-config", "kserve-mlserver", "kserve-sklearnserver", "kserve-xgbserver", "kserve-tensorflow-serving"}) {
+  for (const char* name : {"inferenceservice-config", "kserve-mlserver", "kserve-sklearnserver", "kserve-xgbserver",
+                           "kserve-tensorflow-serving"}) {
     EXPECT_THAT(names, ::testing::Contains(name));
   }
 }

@@ -14,7 +14,8 @@ using ::testing::HasSubstr;
 using testing::parsed;
 
 Json podWith(const std::string& uri, const Json& annotations = Json::object()) {
-  Json pod = parsed(R"({"metadata": {"name": "iris-1", "namespace": "models", "labels": {"serving.kserve.io/inferenceservice": "iris"}},
+  Json pod = parsed(
+      R"({"metadata": {"name": "iris-1", "namespace": "models", "labels": {"serving.kserve.io/inferenceservice": "iris"}},
     "spec": {"containers": [{"name": "kserve-container", "image": "x"}]}})");
   pod["metadata"]["annotations"] = annotations;
   if (!uri.empty()) pod["metadata"]["annotations"][std::string(kSourceUri)] = uri;
@@ -62,13 +63,15 @@ TEST(PodAdmission, DoneTwiceChangesNothingMore) {
 TEST(PodAdmission, MountsAClaimInsteadOfCopyingIt) {
   Json pod = admitted(podWith("pvc://claim/a/b"));
   EXPECT_FALSE(pod["spec"].contains("initContainers"));
-  EXPECT_EQ(pod["spec"]["volumes"][0], parsed(R"({"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": "claim", "readOnly": true}})"));
+  EXPECT_EQ(pod["spec"]["volumes"][0],
+            parsed(R"({"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": "claim", "readOnly": true}})"));
   EXPECT_EQ(pod["spec"]["containers"][0]["volumeMounts"][0],
             parsed(R"({"name": "kserve-pvc-source", "mountPath": "/mnt/models", "readOnly": true, "subPath": "a/b"})"));
 }
 
 TEST(PodAdmission, HonoursTheTimeoutAndReadWriteAnnotations) {
-  Json pod = admitted(podWith("s3://b/m", parsed(R"({"serving.kserve.io/storage-initializer-timeout": "600", "storage.kserve.io/readonly": "false",
+  Json pod = admitted(podWith(
+      "s3://b/m", parsed(R"({"serving.kserve.io/storage-initializer-timeout": "600", "storage.kserve.io/readonly": "false",
                                                      "serving.kserve.io/storage-initializer-uid": "1000"})")));
   EXPECT_EQ(env(pod["spec"]["initContainers"][0], "STORAGE_INITIALIZER_TIMEOUT"), "600");
   EXPECT_EQ(pod["spec"]["initContainers"][0]["securityContext"]["runAsUser"], 1000);
@@ -87,7 +90,8 @@ TEST(PodAdmission, AMissingSecretRefusesThePodAndNamesIt) {
   Status ok = admitServingPod(pod, {}, ServingConfig(), BuildOptions{});
   ASSERT_FALSE(ok);
   EXPECT_EQ(ok.error().message,
-            "admission webhook \"inferenceservice.kserve-webhook-server.pod-mutator\" denied the request: can't read storage secret "
+            "admission webhook \"inferenceservice.kserve-webhook-server.pod-mutator\" denied the request: can't read "
+            "storage secret "
             "nosuch: secrets \"nosuch\" not found");
 }
 
@@ -111,8 +115,10 @@ TEST(Credentials, EndpointsTakeTheirSchemeFromUseHttpsUnlessTheyHaveOne) {
     return env(admitted(podWith("s3://b/m"), facts)["spec"]["initContainers"][0], "AWS_ENDPOINT_URL");
   };
   EXPECT_EQ(url(parsed(R"({"serving.kserve.io/s3-endpoint": "minio:9000"})")), "https://minio:9000");
-  EXPECT_EQ(url(parsed(R"({"serving.kserve.io/s3-endpoint": "minio:9000", "serving.kserve.io/s3-usehttps": "0"})")), "http://minio:9000");
-  EXPECT_EQ(url(parsed(R"({"serving.kserve.io/s3-endpoint": "http://minio:9000", "serving.kserve.io/s3-usehttps": "1"})")), "http://minio:9000");
+  EXPECT_EQ(url(parsed(R"({"serving.kserve.io/s3-endpoint": "minio:9000", "serving.kserve.io/s3-usehttps": "0"})")),
+            "http://minio:9000");
+  EXPECT_EQ(url(parsed(R"({"serving.kserve.io/s3-endpoint": "http://minio:9000", "serving.kserve.io/s3-usehttps": "1"})")),
+            "http://minio:9000");
   EXPECT_EQ(url(Json::object()), "(unset)");
 }
 
@@ -129,7 +135,8 @@ TEST(Credentials, SecretDataBeatsTheConfigMapAndAnnotationsBeatBoth) {
   };
   EXPECT_EQ(region({}, Json::object()), "from-config");
   EXPECT_EQ(region({{"AWS_DEFAULT_REGION", "from-data"}}, Json::object()), "from-data");
-  EXPECT_EQ(region({{"AWS_DEFAULT_REGION", "from-data"}}, parsed(R"({"serving.kserve.io/s3-region": "from-annotation"})")), "from-annotation");
+  EXPECT_EQ(region({{"AWS_DEFAULT_REGION", "from-data"}}, parsed(R"({"serving.kserve.io/s3-region": "from-annotation"})")),
+            "from-annotation");
 }
 
 TEST(Credentials, AStorageSpecResolvesItsBucketFromTheSecret) {

@@ -11,8 +11,8 @@
 namespace slipway::isvc {
 namespace {
 
-using ::testing::HasSubstr;
 using kube::Key;
+using ::testing::HasSubstr;
 
 class ServingTest : public ::testing::Test {
  protected:
@@ -40,7 +40,9 @@ class ServingTest : public ::testing::Test {
   }
   Json isvc() { return api_.peek(kinds::kInferenceService, {"models", "iris"}); }
   Json deployment() { return api_.peek(kinds::kDeployment, {"models", "iris-predictor"}); }
-  std::string condition(const char* type, const char* field = "status") { return textAt(conditionOf(at(isvc(), "status"), type), field); }
+  std::string condition(const char* type, const char* field = "status") {
+    return textAt(conditionOf(at(isvc(), "status"), type), field);
+  }
 
   void makeAvailable() {
     Json status = testing::parsed(R"({"replicas": 1, "readyReplicas": 1, "conditions": [
@@ -127,7 +129,8 @@ TEST_F(ServingTest, AServiceMadeInvalidGoesOnServingAndStillTellsTheTruth) {
   EXPECT_EQ(intAt(at(isvc(), "status"), "observedGeneration"), 1);
 
   Json status = at(deployment(), "status");
-  status["conditions"] = testing::parsed(R"([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "m"}])");
+  status["conditions"] = testing::parsed(
+      R"([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "m"}])");
   api_.setStatus(kinds::kDeployment, {"models", "iris-predictor"}, status);
   settle();
   EXPECT_EQ(condition("Ready"), "False");
@@ -160,7 +163,8 @@ TEST_F(ServingTest, AnEditedConfigurationReachesServices) {
   api_.put(testing::sampleService());
   start();
   makeAvailable();
-  api_.put(testing::parsed(R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+  api_.put(testing::parsed(
+      R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
     "data": {"ingress": "{\"ingressDomain\": \"example.org\", \"domainTemplate\": \"{{.Name}}-{{.Namespace}}.{{.IngressDomain}}\"}"}})"));
   settle();
   EXPECT_EQ(textAt(at(isvc(), "status"), "url"), "http://iris-models.example.org:8080");
@@ -170,7 +174,8 @@ TEST_F(ServingTest, ABrokenConfigurationLeavesTheLastGoodOneInForce) {
   api_.put(testing::sampleService());
   start();
   makeAvailable();
-  api_.put(testing::parsed(R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+  api_.put(testing::parsed(
+      R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
     "data": {"ingress": "{oops"}})"));
   settle();
   EXPECT_EQ(textAt(at(isvc(), "status"), "url"), "http://iris.models.localhost:8080");
@@ -237,7 +242,8 @@ TEST_F(ServingTest, AnIngressIsMadeWhenReadyAndOnlyWhereAClassIsConfigured) {
   start();
   makeAvailable();
   EXPECT_TRUE(ingress().is_null());
-  api_.put(testing::parsed(R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+  api_.put(testing::parsed(
+      R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
     "data": {"ingress": "{\"ingressClassName\": \"nginx\"}"}})"));
   settle();
   EXPECT_EQ(at(ingress(), "spec", "rules").size(), 2u);

@@ -13,7 +13,8 @@ using ::testing::HasSubstr;
 using testing::parsed;
 
 Plan samplePlan() {
-  return *planService({testing::sampleService(), testing::sampleCatalog(), ServingConfig(), GatewayAddress{8080}, BuildOptions{}, Json()});
+  return *planService(
+      {testing::sampleService(), testing::sampleCatalog(), ServingConfig(), GatewayAddress{8080}, BuildOptions{}, Json()});
 }
 
 Json pod(const char* status) {
@@ -37,7 +38,8 @@ Json statusWith(const Json& isvc, const Json& deployment, std::vector<Json> pods
 
 std::string state(const Json& status, const char* which) { return textAt(at(status, "modelStatus", "states"), which); }
 
-const char* kUnavailable = R"([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}])";
+const char* kUnavailable =
+    R"([{"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "message": "Deployment does not have minimum availability."}])";
 const char* kAvailable = R"([{"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "m"},
                              {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": "done"}])";
 
@@ -48,9 +50,15 @@ TEST(ServingStatus, FollowsTheDeploymentsConditions) {
   };
   EXPECT_EQ(predictor(kUnavailable), "False");
   EXPECT_EQ(predictor(kAvailable), "True");
-  EXPECT_EQ(predictor(R"([{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "m"}])"), "Unknown");
-  EXPECT_EQ(predictor(R"([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "m"}])"), "False");
-  EXPECT_EQ(predictor(R"([{"type": "Available", "status": "True"}, {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "m"}])"), "False");
+  EXPECT_EQ(predictor(R"([{"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "message": "m"}])"),
+            "Unknown");
+  EXPECT_EQ(
+      predictor(R"([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "m"}])"),
+      "False");
+  EXPECT_EQ(
+      predictor(
+          R"([{"type": "Available", "status": "True"}, {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "m"}])"),
+      "False");
   EXPECT_EQ(textAt(conditionOf(statusWith(isvc, Json()), "PredictorReady"), "status"), "False");
 }
 
@@ -73,12 +81,14 @@ TEST(ServingStatus, ObservedGenerationWaitsForTheDeploymentToCatchUp) {
 }
 
 TEST(ServingStatus, TellsWhyAModelCannotBeLoaded) {
-  Json failing = pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+  Json failing =
+      pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"waiting": {"reason": "CrashLoopBackOff"}},
     "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "message": "No model found in s3://b/m."}}}]})");
   Json status = statusWith(testing::sampleService(), deployment(kUnavailable), {failing});
   EXPECT_EQ(state(status, "targetModelState"), "FailedToLoad");
   EXPECT_EQ(textAt(at(status, "modelStatus"), "transitionStatus"), "BlockedByFailedLoad");
-  EXPECT_EQ(at(status, "modelStatus", "lastFailureInfo"), parsed(R"({"exitCode": 1, "message": "No model found in s3://b/m.", "reason": "ModelLoadFailed"})"));
+  EXPECT_EQ(at(status, "modelStatus", "lastFailureInfo"),
+            parsed(R"({"exitCode": 1, "message": "No model found in s3://b/m.", "reason": "ModelLoadFailed"})"));
   EXPECT_EQ(intAt(at(status, "modelStatus", "copies"), "failedCopies"), 1);
 }
 
@@ -99,7 +109,8 @@ TEST(ServingStatus, StaysReadyOnOldPodsWhileANewModelFails) {
 
 TEST(ServingStatus, RepairedModelsBecomeLoadedAndKeepTheLastFailureOnRecord) {
   Json isvc = testing::sampleService();
-  Json failing = pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"terminated": {"exitCode": 1, "reason": "Error", "message": "x"}}}]})");
+  Json failing = pod(
+      R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"terminated": {"exitCode": 1, "reason": "Error", "message": "x"}}}]})");
   isvc["status"] = statusWith(isvc, deployment(kUnavailable), {failing});
   Json status = statusWith(isvc, deployment(kAvailable), {pod(R"({"conditions": [{"type": "Ready", "status": "True"}]})")});
   EXPECT_EQ(state(status, "targetModelState"), "Loaded");
@@ -108,8 +119,17 @@ TEST(ServingStatus, RepairedModelsBecomeLoadedAndKeepTheLastFailureOnRecord) {
 }
 
 TEST(ModelState, LoadsWhileTheInitializerRuns) {
-  EXPECT_EQ(modelState({pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"running": {}}}]})")}, false).state, "Loading");
-  EXPECT_EQ(modelState({pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]})")}, false).state, "")
+  EXPECT_EQ(
+      modelState({pod(R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"running": {}}}]})")}, false)
+          .state,
+      "Loading");
+  EXPECT_EQ(
+      modelState(
+          {pod(
+              R"({"initContainerStatuses": [{"name": "storage-initializer", "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]})")},
+          false)
+          .state,
+      "")
       << "it failed a moment ago and is trying again: the last word stands";
   EXPECT_EQ(modelState({}, false).state, "Pending");
 }

@@ -4,7 +4,8 @@
 
 namespace slipway::workloads {
 
-// Returns the objects that the owner holds afterwards. An object that changed or vanished meanwhile is left for the next run.
+// Returns the objects that the owner holds afterwards. An object that changed or vanished meanwhile is left for the next
+// run.
 Task<Result<std::vector<Object>>> settleClaim(kube::Client& client, Kind kind, Json owner, Claim decided);
 
 }  // namespace slipway::workloads

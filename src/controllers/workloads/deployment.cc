@@ -12,9 +12,14 @@ std::string versionOf(const Json& object) { return textAt(at(object, "metadata")
 
 }  // namespace
 
-DeploymentReconciler::DeploymentReconciler(kube::Client& client, kube::Cache& cache, Clock& clock, kube::EventRecorder& events)
-    : client_(client), deployments_(cache.of(kinds::kDeployment)), sets_(cache.of(kinds::kReplicaSet)), pods_(cache.of(kinds::kPod)),
-      clock_(clock), events_(events) {}
+DeploymentReconciler::DeploymentReconciler(kube::Client& client, kube::Cache& cache, Clock& clock,
+                                           kube::EventRecorder& events)
+    : client_(client),
+      deployments_(cache.of(kinds::kDeployment)),
+      sets_(cache.of(kinds::kReplicaSet)),
+      pods_(cache.of(kinds::kPod)),
+      clock_(clock),
+      events_(events) {}
 
 Task<Result<kube::Outcome>> DeploymentReconciler::reconcile(kube::Key key) {
   const Object found = deployments_.get(key);
@@ -24,7 +29,8 @@ Task<Result<kube::Outcome>> DeploymentReconciler::reconcile(kube::Key key) {
     events_.warning(deployment, "SelectingAll", "This deployment is selecting all pods. A non-empty selector is required.");
     co_return kube::Outcome{};
   }
-  auto held = co_await settleClaim(client_, kinds::kReplicaSet, deployment, claim(deployment, at(deployment, "spec", "selector"), sets_.inNamespace(key.ns)));
+  auto held = co_await settleClaim(client_, kinds::kReplicaSet, deployment,
+                                   claim(deployment, at(deployment, "spec", "selector"), sets_.inNamespace(key.ns)));
   if (!held) co_return fail(held.error());
   const std::vector<Object> pods = pods_.inNamespace(key.ns);
   RolloutPlan plan = planRollout({deployment, *held, pods, clock_.wall()});
@@ -39,7 +45,8 @@ Task<Result<kube::Outcome>> DeploymentReconciler::reconcile(kube::Key key) {
   const Object current = currentSet(deployment, *held);
   if (current && note.kind == ProgressNote::Kind::None) note = {ProgressNote::Kind::Found, nameOf(*current), ""};
   if (!plan.newSetPatch.is_null()) {
-    auto patched = co_await client_.patch(kinds::kReplicaSet, kube::keyOf(*current), kube::PatchType::Merge, plan.newSetPatch);
+    auto patched =
+        co_await client_.patch(kinds::kReplicaSet, kube::keyOf(*current), kube::PatchType::Merge, plan.newSetPatch);
     if (!patched) co_return fail(patched.error());
   }
   auto scaled = co_await scaleSets(deployment, std::move(plan.scale));
@@ -64,7 +71,9 @@ Task<Result<ProgressNote>> DeploymentReconciler::createSet(Json deployment, Json
   const int size = wantedReplicas(set);
   auto created = co_await client_.create(kinds::kReplicaSet, set);
   if (created) {
-    if (size > 0) events_.record(deployment, {.reason = "ScalingReplicaSet", .message = fmt::format("Scaled up replica set {} from 0 to {}", name, size)});
+    if (size > 0)
+      events_.record(deployment, {.reason = "ScalingReplicaSet",
+                                  .message = fmt::format("Scaled up replica set {} from 0 to {}", name, size)});
     co_await sets_.waitFor(versionOf(*created));
     co_return ProgressNote{ProgressNote::Kind::Created, name, ""};
   }
@@ -82,7 +91,8 @@ Task<Result<ProgressNote>> DeploymentReconciler::createSet(Json deployment, Json
     co_return fail(Code::Conflict, fmt::format("replica set {} exists with another template; choosing another hash", name));
   }
   if (created.error().code == Code::Conflict || created.error().code == Code::Unavailable) co_return fail(created.error());
-  events_.warning(deployment, "ReplicaSetCreateError", fmt::format("Failed to create new replica set \"{}\": {}", name, created.error().message));
+  events_.warning(deployment, "ReplicaSetCreateError",
+                  fmt::format("Failed to create new replica set \"{}\": {}", name, created.error().message));
   co_return ProgressNote{ProgressNote::Kind::CreateFailed, name, created.error().message};
 }
 
@@ -107,12 +117,14 @@ Task<Status> DeploymentReconciler::scaleOne(Json deployment, ScaleStep step) {
   if (step.from != step.to) patch["spec"]["replicas"] = step.to;
   // On condition that the set is as planned for: two steps must not add up.
   patch["metadata"]["resourceVersion"] = versionOf(*step.set);
-  auto written = co_await client_.patch(kinds::kReplicaSet, kube::keyOf(*step.set), kube::PatchType::Merge, std::move(patch));
+  auto written =
+      co_await client_.patch(kinds::kReplicaSet, kube::keyOf(*step.set), kube::PatchType::Merge, std::move(patch));
   if (!written) co_return fail(written.error());
   if (step.from != step.to) {
-    events_.record(deployment, {.reason = "ScalingReplicaSet",
-                                .message = fmt::format("Scaled {} replica set {} from {} to {}", step.to > step.from ? "up" : "down",
-                                                       nameOf(*step.set), step.from, step.to)});
+    events_.record(deployment,
+                   {.reason = "ScalingReplicaSet",
+                    .message = fmt::format("Scaled {} replica set {} from {} to {}", step.to > step.from ? "up" : "down",
+                                           nameOf(*step.set), step.from, step.to)});
   }
   co_await sets_.waitFor(versionOf(*written));
   co_return Status{};

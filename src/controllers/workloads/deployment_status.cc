@@ -17,15 +17,21 @@ int sum(const std::vector<Object>& sets, const char* field) {
   return n;
 }
 
-// deploymentutil.SetDeploymentCondition: an entry with the same status and reason stays as it is; otherwise the new one goes to the
-// end, with the old transition time while the status is the same.
-void set(Json& conditions, const char* type, const char* status, const std::string& reason, const std::string& message, const std::string& now) {
+// deploymentutil.SetDeploymentCondition: an entry with the same status and reason stays as it is; otherwise the new one goes
+// to the end, with the old transition time while the status is the same.
+void set(Json& conditions, const char* type, const char* status, const std::string& reason, const std::string& message,
+         const std::string& now) {
   if (!conditions.is_array()) conditions = Json::array();
   const Json old = findCondition(conditions, type);
   if (textAt(old, "status") == status && textAt(old, "reason") == reason) return;
   const std::string since = textAt(old, "status") == status ? textAt(old, "lastTransitionTime", now) : now;
   std::erase_if(conditions.get_ref<Json::array_t&>(), [&](const Json& c) { return textAt(c, "type") == type; });
-  conditions.push_back({{"type", type}, {"status", status}, {"reason", reason}, {"message", message}, {"lastUpdateTime", now}, {"lastTransitionTime", since}});
+  conditions.push_back({{"type", type},
+                        {"status", status},
+                        {"reason", reason},
+                        {"message", message},
+                        {"lastUpdateTime", now},
+                        {"lastTransitionTime", since}});
 }
 
 void drop(Json& conditions, const char* type) {
@@ -41,13 +47,15 @@ std::optional<std::chrono::seconds> deadlineOf(const Json& d) {
 
 bool completed(const Json& d, const Json& status) {
   const auto wanted = wantedReplicas(d);
-  return intAt(status, "updatedReplicas") == wanted && intAt(status, "replicas") == wanted && intAt(status, "availableReplicas") == wanted;
+  return intAt(status, "updatedReplicas") == wanted && intAt(status, "replicas") == wanted &&
+         intAt(status, "availableReplicas") == wanted;
 }
 
 bool progressed(const Json& old, const Json& now) {
   auto outdated = [](const Json& s) { return intAt(s, "replicas") - intAt(s, "updatedReplicas"); };
   return intAt(now, "updatedReplicas") > intAt(old, "updatedReplicas") || outdated(now) < outdated(old) ||
-         intAt(now, "readyReplicas") > intAt(old, "readyReplicas") || intAt(now, "availableReplicas") > intAt(old, "availableReplicas");
+         intAt(now, "readyReplicas") > intAt(old, "readyReplicas") ||
+         intAt(now, "availableReplicas") > intAt(old, "availableReplicas");
 }
 
 bool timedOut(const Json& condition, std::chrono::seconds deadline, WallTime now) {
@@ -66,8 +74,10 @@ void notePause(const Json& d, Json& conditions, const std::string& now) {
   const std::string reason = textAt(progressing, "reason");
   if (reason == "ProgressDeadlineExceeded") return;
   const bool paused = boolAt(at(d, "spec"), "paused");
-  if (paused && reason != "DeploymentPaused") set(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now);
-  if (!paused && reason == "DeploymentPaused") set(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", now);
+  if (paused && reason != "DeploymentPaused")
+    set(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now);
+  if (!paused && reason == "DeploymentPaused")
+    set(conditions, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", now);
 }
 
 void noteProgress(const RolloutFacts& facts, const Object& current, const Json& status, Json& conditions) {
@@ -76,7 +86,8 @@ void noteProgress(const RolloutFacts& facts, const Object& current, const Json& 
   const auto deadline = deadlineOf(d);
   if (!deadline) return drop(conditions, "Progressing");
   const Json condition = findCondition(conditions, "Progressing");
-  const bool settled = intAt(status, "replicas") == intAt(status, "updatedReplicas") && textAt(condition, "reason") == "NewReplicaSetAvailable";
+  const bool settled = intAt(status, "replicas") == intAt(status, "updatedReplicas") &&
+                       textAt(condition, "reason") == "NewReplicaSetAvailable";
   if (settled) return;
   const std::string name = current ? fmt::format("ReplicaSet \"{}\"", textAt(at(*current, "metadata"), "name"))
                                    : fmt::format("Deployment \"{}\"", textAt(at(d, "metadata"), "name"));
@@ -96,10 +107,15 @@ void noteProgress(const RolloutFacts& facts, const Object& current, const Json& 
 void noteCreation(const ProgressNote& note, const Json& d, Json& conditions, const std::string& now) {
   if (!deadlineOf(d)) return;
   using K = ProgressNote::Kind;
-  if (note.kind == K::Created) set(conditions, "Progressing", "True", "NewReplicaSetCreated", fmt::format("Created new replica set \"{}\"", note.name), now);
-  if (note.kind == K::CreateFailed) set(conditions, "Progressing", "False", "ReplicaSetCreateError", fmt::format("Failed to create new replica set \"{}\": {}", note.name, note.message), now);
+  if (note.kind == K::Created)
+    set(conditions, "Progressing", "True", "NewReplicaSetCreated", fmt::format("Created new replica set \"{}\"", note.name),
+        now);
+  if (note.kind == K::CreateFailed)
+    set(conditions, "Progressing", "False", "ReplicaSetCreateError",
+        fmt::format("Failed to create new replica set \"{}\": {}", note.name, note.message), now);
   if (note.kind == K::Found && findCondition(conditions, "Progressing").is_null()) {
-    set(conditions, "Progressing", "True", "FoundNewReplicaSet", fmt::format("Found new replica set \"{}\"", note.name), now);
+    set(conditions, "Progressing", "True", "FoundNewReplicaSet", fmt::format("Found new replica set \"{}\"", note.name),
+        now);
   }
 }
 
@@ -107,7 +123,8 @@ void noteAvailability(const Json& d, int available, Json& conditions, const std:
   if (available >= wantedReplicas(d) - rolloutBounds(d).maxUnavailable) {
     set(conditions, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now);
   } else {
-    set(conditions, "Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", now);
+    set(conditions, "Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.",
+        now);
   }
 }
 
@@ -129,7 +146,8 @@ std::optional<Duration> deadlineLeft(const Json& d, const Json& conditions, Wall
   if (!deadline || !from || boolAt(at(d, "spec"), "paused")) return std::nullopt;
   if (reason == "NewReplicaSetAvailable" || reason == "ProgressDeadlineExceeded") return std::nullopt;
   // One second more: times in objects are whole seconds.
-  return std::chrono::duration_cast<Duration>(std::max(*from + *deadline - now, WallTime::duration::zero())) + std::chrono::seconds(1);
+  return std::chrono::duration_cast<Duration>(std::max(*from + *deadline - now, WallTime::duration::zero())) +
+         std::chrono::seconds(1);
 }
 
 }  // namespace
@@ -142,13 +160,16 @@ DeploymentStatus deploymentStatus(const RolloutFacts& facts, const Object& curre
   for (const auto& s : facts.sets) asked += wantedReplicas(*s);
   Json status = Json::object();
   status["observedGeneration"] = intAt(at(d, "metadata"), "generation");
-  auto put = [&](const char* field, int value) { if (value > 0) status[field] = value; };
+  auto put = [&](const char* field, int value) {
+    if (value > 0) status[field] = value;
+  };
   put("replicas", sum(facts.sets, "replicas"));
   put("updatedReplicas", count(current, "replicas"));
   put("readyReplicas", sum(facts.sets, "readyReplicas"));
   put("availableReplicas", available);
   put("unavailableReplicas", asked - available);
-  if (const auto collisions = intAt(at(d, "status"), "collisionCount"); collisions > 0) status["collisionCount"] = collisions;
+  if (const auto collisions = intAt(at(d, "status"), "collisionCount"); collisions > 0)
+    status["collisionCount"] = collisions;
 
   Json conditions = at(d, "status", "conditions");
   notePause(d, conditions, now);

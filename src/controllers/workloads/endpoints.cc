@@ -18,7 +18,8 @@ std::optional<int> portOn(const Json& pod, const Json& servicePort) {
     for (const auto& container : at(pod, "spec", list)) {
       if (std::string(list) == "initContainers" && textAt(container, "restartPolicy") != "Always") continue;
       for (const auto& port : at(container, "ports")) {
-        if (textAt(port, "name") == name && textAt(port, "protocol", "TCP") == protocol) return static_cast<int>(intAt(port, "containerPort"));
+        if (textAt(port, "name") == name && textAt(port, "protocol", "TCP") == protocol)
+          return static_cast<int>(intAt(port, "containerPort"));
       }
     }
   }
@@ -50,7 +51,8 @@ Groups groupsOf(const Json& service, const std::vector<Object>& pods) {
   const std::string ns = textAt(at(service, "metadata"), "namespace");
   for (const auto& pod : pods) {
     const std::string ip = textAt(at(*pod, "status"), "podIP");
-    if (ip.empty() || isTerminal(*pod) || textAt(at(*pod, "metadata"), "namespace") != ns || !selectsByMap(selector, *pod)) continue;
+    if (ip.empty() || isTerminal(*pod) || textAt(at(*pod, "metadata"), "namespace") != ns || !selectsByMap(selector, *pod))
+      continue;
     const bool publish = boolAt(at(service, "spec"), "publishNotReadyAddresses");
     Json ports = portsOn(service, *pod);
     auto& group = groups[dumpJson(ports)];
@@ -65,7 +67,10 @@ Groups groupsOf(const Json& service, const std::vector<Object>& pods) {
 
 Json targetRef(const Json& pod) {
   const Json& meta = at(pod, "metadata");
-  return {{"kind", "Pod"}, {"name", textAt(meta, "name")}, {"namespace", textAt(meta, "namespace")}, {"uid", textAt(meta, "uid")}};
+  return {{"kind", "Pod"},
+          {"name", textAt(meta, "name")},
+          {"namespace", textAt(meta, "namespace")},
+          {"uid", textAt(meta, "uid")}};
 }
 
 Json ownLabels(const Json& service) {
@@ -99,9 +104,12 @@ Json makeSlice(const Json& service, const std::string& portsKey, const Json& por
   labels["endpointslice.kubernetes.io/managed-by"] = kSliceManager;
   labels["kubernetes.io/service-name"] = name;
   const std::string suffix = shortHash(fmt::format("{}/{}/{}", textAt(meta, "uid"), portsKey, number));
-  return {{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"},
+  return {{"apiVersion", "discovery.k8s.io/v1"},
+          {"kind", "EndpointSlice"},
           {"metadata", {{"name", name + "-" + suffix}, {"generateName", name + "-"}, {"labels", std::move(labels)}}},
-          {"addressType", "IPv4"}, {"endpoints", Json::array()}, {"ports", ports}};
+          {"addressType", "IPv4"},
+          {"endpoints", Json::array()},
+          {"ports", ports}};
 }
 
 }  // namespace
@@ -129,7 +137,8 @@ Json endpointsOf(const Json& service, const std::vector<Object>& pods) {
     }
     subsets.push_back(std::move(subset));
   }
-  return {{"apiVersion", "v1"}, {"kind", "Endpoints"},
+  return {{"apiVersion", "v1"},
+          {"kind", "Endpoints"},
           {"metadata", {{"name", textAt(at(service, "metadata"), "name")}, {"labels", std::move(labels)}}},
           {"subsets", std::move(subsets)}};
 }
@@ -139,7 +148,8 @@ std::vector<Json> endpointSlicesOf(const Json& service, const std::vector<Object
   for (auto& [key, group] : groupsOf(service, pods)) {
     std::size_t number = 0;
     for (const auto& m : group.second) {
-      if (slices.empty() || number == 0 || slices.back()["endpoints"].size() == kSliceSize) slices.push_back(makeSlice(service, key, group.first, number++));
+      if (slices.empty() || number == 0 || slices.back()["endpoints"].size() == kSliceSize)
+        slices.push_back(makeSlice(service, key, group.first, number++));
       slices.back()["endpoints"].push_back(sliceEndpoint(m));
     }
   }
@@ -148,13 +158,15 @@ std::vector<Json> endpointSlicesOf(const Json& service, const std::vector<Object
 }
 
 EndpointsReconciler::EndpointsReconciler(kube::Client& client, kube::Cache& cache)
-    : services_(cache.of(kinds::kService)), pods_(cache.of(kinds::kPod)),
+    : services_(cache.of(kinds::kService)),
+      pods_(cache.of(kinds::kPod)),
       inventory_(client, cache, "endpoint-controller", {kinds::kEndpoints, kinds::kEndpointSlice}) {}
 
 Task<Result<kube::Outcome>> EndpointsReconciler::reconcile(kube::Key key) {
   const Object service = services_.get(key);
   // A Service that is gone takes its endpoints along by their owner reference; without a selector a user keeps them.
-  if (!service || !hasEndpoints(*service) || at(*service, "metadata", "deletionTimestamp").is_string()) co_return kube::Outcome{};
+  if (!service || !hasEndpoints(*service) || at(*service, "metadata", "deletionTimestamp").is_string())
+    co_return kube::Outcome{};
   const auto pods = pods_.inNamespace(key.ns);
   std::vector<Json> desired = endpointSlicesOf(*service, pods);
   desired.push_back(endpointsOf(*service, pods));

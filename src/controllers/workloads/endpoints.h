@@ -6,8 +6,8 @@
 
 namespace slipway::workloads {
 
-// The v1 Endpoints object of a Service: ready and not-ready addresses, grouped by the ports they listen on. Pods without an IP,
-// finished ones and (unless publishNotReadyAddresses) terminating ones are left out.
+// The v1 Endpoints object of a Service: ready and not-ready addresses, grouped by the ports they listen on. Pods without an
+// IP, finished ones and (unless publishNotReadyAddresses) terminating ones are left out.
 Json endpointsOf(const Json& service, const std::vector<Object>& pods);
 
 // The discovery.k8s.io/v1 slices: at most 100 endpoints each, one set of slices per list of ports, names derived from the

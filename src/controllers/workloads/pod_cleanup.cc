@@ -6,8 +6,10 @@ PodCleanupReconciler::PodCleanupReconciler(kube::Client& client, kube::Cache& ca
     : client_(client), pods_(cache.of(kinds::kPod)), nodes_(cache.of(kinds::kNode)), clock_(clock), options_(options) {
   pods_.onEvent([finished = finished_](const kube::InformerEvent& e) {
     const bool counts = e.type != kube::InformerEvent::Type::Deleted && isTerminal(*e.object);
-    if (counts) finished->insert(kube::keyOf(*e.object));
-    else finished->erase(kube::keyOf(*e.object));
+    if (counts)
+      finished->insert(kube::keyOf(*e.object));
+    else
+      finished->erase(kube::keyOf(*e.object));
   });
 }
 

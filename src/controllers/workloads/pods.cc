@@ -38,8 +38,8 @@ struct Ranked {
   int phase;
   bool ready;
   int cost;
-  int siblings;                       // active pods of the set on the same node
-  WallTime::rep readyAt;              // 0: never
+  int siblings;           // active pods of the set on the same node
+  WallTime::rep readyAt;  // 0: never
   std::int64_t restarts;
   WallTime::rep created;
 };
@@ -108,7 +108,8 @@ std::vector<Object> deletionOrder(std::vector<Object> pods) {
     const auto ready = readySince(*pod);
     const auto created = timeAt(at(*pod, "metadata"), "creationTimestamp");
     ranked.push_back({pod, node, phaseRank(*pod), isReady(*pod), deletionCost(*pod), onNode[node],
-                      ready ? ready->time_since_epoch().count() : 0, restarts(*pod), created ? created->time_since_epoch().count() : 0});
+                      ready ? ready->time_since_epoch().count() : 0, restarts(*pod),
+                      created ? created->time_since_epoch().count() : 0});
   }
   std::sort(ranked.begin(), ranked.end(), before);
   std::vector<Object> out;
@@ -137,8 +138,10 @@ Claim claim(const Json& owner, const Json& selector, const std::vector<Object>& 
     const std::string holder = textAt(kube::controllerOf(*object), "uid");
     const bool matches = selects(selector, *object);
     if (holder == uid) {
-      if (matches) out.kept.push_back(object);
-      else if (!leaving) out.release.push_back(object);
+      if (matches)
+        out.kept.push_back(object);
+      else if (!leaving)
+        out.release.push_back(object);
     } else if (holder.empty() && matches && !leaving && !at(*object, "metadata", "deletionTimestamp").is_string()) {
       out.adopt.push_back(object);
     }

@@ -1,5 +1,5 @@
-// The workload controllers against the embedded API server itself: schemas, defaults, validation, garbage collection. The only
-// stand-in is the kubelet, which binds no ports and makes pods ready.
+// The workload controllers against the embedded API server itself: schemas, defaults, validation, garbage collection. The
+// only stand-in is the kubelet, which binds no ports and makes pods ready.
 #include <gtest/gtest.h>
 
 #include "apiserver/testing/test_api.h"
@@ -29,7 +29,8 @@ class RealApiTest : public ::testing::Test {
   void SetUp() override {
     must(api.client().create(kinds::kNode, {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", "node-1"}}}}));
     must(api.client().patch(kinds::kNode, {"", "node-1"}, PatchType::Merge,
-                            {{"status", {{"allocatable", {{"cpu", "8"}, {"memory", "16Gi"}, {"pods", "110"}}}}}}, {.subresource = "status"}));
+                            {{"status", {{"allocatable", {{"cpu", "8"}, {"memory", "16Gi"}, {"pods", "110"}}}}}},
+                            {.subresource = "status"}));
     workloads = startWorkloads({api.client(), cache, clock, scope, pool, folder});
     // The kubelet: pods with a node become ready, deleted ones are finished off.
     cache.of(kinds::kPod).onEvent([this](const kube::InformerEvent& e) {
@@ -47,8 +48,10 @@ class RealApiTest : public ::testing::Test {
     if (at(*pod, "metadata", "deletionTimestamp").is_string()) {
       co_await api.client().remove(kinds::kPod, key, {.gracePeriodSeconds = 0});
     } else if (!textAt(at(*pod, "spec"), "nodeName").empty() && !isReady(*pod)) {
-      const Json status{{"phase", "Running"}, {"podIP", "127.20.0." + std::to_string(++nextIp)},
-                        {"conditions", {{{"type", "Ready"}, {"status", "True"}, {"lastTransitionTime", formatRfc3339(clock.wall())}}}}};
+      const Json status{
+          {"phase", "Running"},
+          {"podIP", "127.20.0." + std::to_string(++nextIp)},
+          {"conditions", {{{"type", "Ready"}, {"status", "True"}, {"lastTransitionTime", formatRfc3339(clock.wall())}}}}};
       co_await api.client().patch(kinds::kPod, key, PatchType::Merge, {{"status", status}}, {.subresource = "status"});
     }
   }
@@ -62,19 +65,29 @@ class RealApiTest : public ::testing::Test {
     return api.runUntil([&] { return done() && workloads.idle(); });
   }
   Json deployment() { return api.find(kinds::kDeployment, {"default", "web"}); }
-  std::vector<Json> all(const Kind& kind) { return must(api.client().list(kind, {.ns = kind.namespaced ? "default" : ""})).items; }
+  std::vector<Json> all(const Kind& kind) {
+    return must(api.client().list(kind, {.ns = kind.namespaced ? "default" : ""})).items;
+  }
   bool complete(int replicas, const std::string& revision) {
     const auto live = cache.of(kinds::kDeployment).get({"default", "web"});
     if (!live) return false;
     const Json& s = at(*live, "status");
     return textAt(at(*live, "metadata", "annotations"), kRevision) == revision && intAt(s, "updatedReplicas") == replicas &&
-           intAt(s, "replicas") == replicas && intAt(s, "availableReplicas") == replicas && cache.of(kinds::kPod).size() == std::size_t(replicas);
+           intAt(s, "replicas") == replicas && intAt(s, "availableReplicas") == replicas &&
+           cache.of(kinds::kPod).size() == std::size_t(replicas);
   }
   Json deploymentJson(int replicas) {
-    return {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", {{"name", "web"}, {"namespace", "default"}}},
-            {"spec", {{"replicas", replicas}, {"selector", {{"matchLabels", {{"app", "web"}}}}},
-                      {"template", {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", {{"containers", {{{"name", "c"}, {"image", "web:1"},
-                        {"resources", {{"requests", {{"cpu", "1000m"}}}}}}}}}}}}}}};
+    return {{"apiVersion", "apps/v1"},
+            {"kind", "Deployment"},
+            {"metadata", {{"name", "web"}, {"namespace", "default"}}},
+            {"spec",
+             {{"replicas", replicas},
+              {"selector", {{"matchLabels", {{"app", "web"}}}}},
+              {"template",
+               {{"metadata", {{"labels", {{"app", "web"}}}}},
+                {"spec",
+                 {{"containers",
+                   {{{"name", "c"}, {"image", "web:1"}, {"resources", {{"requests", {{"cpu", "1000m"}}}}}}}}}}}}}}};
   }
 };
 
@@ -101,8 +114,11 @@ TEST_F(RealApiTest, ApplyToReadyIsFast) {
 }
 
 TEST_F(RealApiTest, NothingIsWrittenOnceAllIsWell) {
-  must(api.client().create(kinds::kService, {{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", "web"}, {"namespace", "default"}}},
-                                             {"spec", {{"selector", {{"app", "web"}}}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}}));
+  must(api.client().create(kinds::kService,
+                           {{"apiVersion", "v1"},
+                            {"kind", "Service"},
+                            {"metadata", {{"name", "web"}, {"namespace", "default"}}},
+                            {"spec", {{"selector", {{"app", "web"}}}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}}));
   must(api.client().create(kinds::kDeployment, deploymentJson(2)));
   ASSERT_TRUE(until([&] {
     const auto e = cache.of(kinds::kEndpoints).get({"default", "web"});
@@ -121,26 +137,33 @@ TEST_F(RealApiTest, NothingIsWrittenOnceAllIsWell) {
 }
 
 TEST_F(RealApiTest, DeletionCascadesThroughOwnerReferences) {
-  must(api.client().create(kinds::kService, {{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", "web"}, {"namespace", "default"}}},
+  must(api.client().create(kinds::kService, {{"apiVersion", "v1"},
+                                             {"kind", "Service"},
+                                             {"metadata", {{"name", "web"}, {"namespace", "default"}}},
                                              {"spec", {{"selector", {{"app", "web"}}}, {"ports", {{{"port", 80}}}}}}}));
   must(api.client().create(kinds::kDeployment, deploymentJson(2)));
   ASSERT_TRUE(until([&] { return complete(2, "1"); }));
   ASSERT_TRUE(api.await(api.client().remove(kinds::kDeployment, {"default", "web"})));
   ASSERT_TRUE(api.await(api.client().remove(kinds::kService, {"default", "web"})));
   ASSERT_TRUE(until([&] {
-    return cache.of(kinds::kPod).size() == 0 && cache.of(kinds::kReplicaSet).size() == 0 && !cache.of(kinds::kEndpoints).get({"default", "web"}) &&
-           cache.of(kinds::kEndpointSlice).size() == 0;
+    return cache.of(kinds::kPod).size() == 0 && cache.of(kinds::kReplicaSet).size() == 0 &&
+           !cache.of(kinds::kEndpoints).get({"default", "web"}) && cache.of(kinds::kEndpointSlice).size() == 0;
   }));
 }
 
 TEST_F(RealApiTest, ClaimIsBoundAndItsFolderExists) {
-  must(api.client().create(kinds::kPersistentVolumeClaim,
-                           {{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", {{"name", "models"}, {"namespace", "default"}}},
-                            {"spec", {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}}));
-  ASSERT_TRUE(api.runUntil([&] { return textAt(at(api.find(kinds::kPersistentVolumeClaim, {"default", "models"}), "status"), "phase") == "Bound"; }))
-      << api.find(kinds::kPersistentVolumeClaim, {"default", "models"}).dump(1);
+  must(api.client().create(
+      kinds::kPersistentVolumeClaim,
+      {{"apiVersion", "v1"},
+       {"kind", "PersistentVolumeClaim"},
+       {"metadata", {{"name", "models"}, {"namespace", "default"}}},
+       {"spec", {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}}));
+  ASSERT_TRUE(api.runUntil([&] {
+    return textAt(at(api.find(kinds::kPersistentVolumeClaim, {"default", "models"}), "status"), "phase") == "Bound";
+  })) << api.find(kinds::kPersistentVolumeClaim, {"default", "models"}).dump(1);
   EXPECT_TRUE(std::filesystem::is_directory(folder / "default" / "models"));
-  EXPECT_EQ(textAt(at(api.find(kinds::kPersistentVolumeClaim, {"default", "models"}), "spec"), "storageClassName"), "local-path");
+  EXPECT_EQ(textAt(at(api.find(kinds::kPersistentVolumeClaim, {"default", "models"}), "spec"), "storageClassName"),
+            "local-path");
   ASSERT_TRUE(api.await(api.client().remove(kinds::kPersistentVolumeClaim, {"default", "models"})));
   ASSERT_TRUE(api.runUntil([&] { return cache.of(kinds::kPersistentVolume).size() == 0; }));
 }

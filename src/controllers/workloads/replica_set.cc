@@ -37,8 +37,8 @@ ReplicaSetPlan replicaSetPlan(const Json& set, const std::vector<Object>& pods, 
   return plan;
 }
 
-ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& pods, const std::optional<ReplicaFailure>& failure,
-                                  WallTime now) {
+ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& pods,
+                                  const std::optional<ReplicaFailure>& failure, WallTime now) {
   ReplicaSetStatus out;
   const Json& labels = at(set, "spec", "template", "metadata", "labels");
   const std::chrono::seconds minReady(intAt(at(set, "spec"), "minReadySeconds"));
@@ -51,8 +51,10 @@ ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& po
     if (!isReady(*pod)) continue;
     ++ready;
     Duration wait{};
-    if (isAvailable(*pod, minReady, now, &wait)) ++available;
-    else if (wait > Duration::zero()) out.checkAgain = std::min(out.checkAgain.value_or(wait), wait);
+    if (isAvailable(*pod, minReady, now, &wait))
+      ++available;
+    else if (wait > Duration::zero())
+      out.checkAgain = std::min(out.checkAgain.value_or(wait), wait);
   }
   out.status["replicas"] = total;
   setOrDrop(out.status, "fullyLabeledReplicas", labelled);
@@ -63,8 +65,10 @@ ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& po
   if (failure) {
     const Json& old = kube::findCondition(conditions, "ReplicaFailure");
     if (textAt(old, "reason") != failure->reason) {
-      kube::setCondition(conditions, {{"type", "ReplicaFailure"}, {"status", "True"}, {"reason", failure->reason}, {"message", failure->message}},
-                         formatRfc3339(now));
+      kube::setCondition(
+          conditions,
+          {{"type", "ReplicaFailure"}, {"status", "True"}, {"reason", failure->reason}, {"message", failure->message}},
+          formatRfc3339(now));
     }
   } else if (conditions.is_array()) {
     std::erase_if(conditions.get_ref<Json::array_t&>(), [](const Json& c) { return textAt(c, "type") == "ReplicaFailure"; });
@@ -73,10 +77,12 @@ ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& po
   return out;
 }
 
-ReplicaSetReconciler::ReplicaSetReconciler(kube::Client& client, kube::Cache& cache, Clock& clock, kube::EventRecorder& events)
+ReplicaSetReconciler::ReplicaSetReconciler(kube::Client& client, kube::Cache& cache, Clock& clock,
+                                           kube::EventRecorder& events)
     : client_(client), sets_(cache.of(kinds::kReplicaSet)), pods_(cache.of(kinds::kPod)), clock_(clock), events_(events) {
   pods_.onEvent([deleted = deleted_](const kube::InformerEvent& e) {
-    const bool seen = e.type == kube::InformerEvent::Type::Deleted || at(*e.object, "metadata", "deletionTimestamp").is_string();
+    const bool seen =
+        e.type == kube::InformerEvent::Type::Deleted || at(*e.object, "metadata", "deletionTimestamp").is_string();
     if (seen) deleted->erase(textAt(at(*e.object, "metadata"), "uid"));
   });
 }
@@ -84,7 +90,8 @@ ReplicaSetReconciler::ReplicaSetReconciler(kube::Client& client, kube::Cache& ca
 Task<Result<kube::Outcome>> ReplicaSetReconciler::reconcile(kube::Key key) {
   const Object set = sets_.get(key);
   if (!set) co_return kube::Outcome{};
-  auto held = co_await settleClaim(client_, kinds::kPod, *set, claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)));
+  auto held =
+      co_await settleClaim(client_, kinds::kPod, *set, claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)));
   if (!held) co_return fail(held.error());
   auto plan = replicaSetPlan(*set, *held, *deleted_);
   std::optional<ReplicaFailure> failure;
@@ -114,7 +121,8 @@ Task<std::optional<ReplicaFailure>> ReplicaSetReconciler::createPods(Json set, i
       auto created = co_await client_.create(kinds::kPod, pod);
       if (created) {
         lastVersion = textAt(at(*created, "metadata"), "resourceVersion");
-        events_.record(set, {.reason = "SuccessfulCreate", .message = "Created pod: " + textAt(at(*created, "metadata"), "name")});
+        events_.record(
+            set, {.reason = "SuccessfulCreate", .message = "Created pod: " + textAt(at(*created, "metadata"), "name")});
       } else {
         failure = ReplicaFailure{"FailedCreate", created.error().message};
         events_.warning(set, "FailedCreate", "Error creating: " + created.error().message);

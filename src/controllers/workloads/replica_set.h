@@ -1,5 +1,5 @@
-// ReplicaSet: keeps `replicas` pods of a template running. The decisions are pure (replicaSetPlan, replicaSetStatus); the reconciler
-// carries them out.
+// ReplicaSet: keeps `replicas` pods of a template running. The decisions are pure (replicaSetPlan, replicaSetStatus); the
+// reconciler carries them out.
 #pragma once
 #include <set>
 
@@ -18,15 +18,15 @@ ReplicaSetPlan replicaSetPlan(const Json& set, const std::vector<Object>& pods, 
 
 // `failure`: what went wrong with creating or deleting pods in this run (condition ReplicaFailure), if anything did.
 struct ReplicaFailure {
-  std::string reason;    // FailedCreate or FailedDelete
+  std::string reason;  // FailedCreate or FailedDelete
   std::string message;
 };
 struct ReplicaSetStatus {
   Json status;
-  std::optional<Duration> checkAgain;   // when a ready pod becomes available (minReadySeconds)
+  std::optional<Duration> checkAgain;  // when a ready pod becomes available (minReadySeconds)
 };
-ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& pods, const std::optional<ReplicaFailure>& failure,
-                                  WallTime now);
+ReplicaSetStatus replicaSetStatus(const Json& set, const std::vector<Object>& pods,
+                                  const std::optional<ReplicaFailure>& failure, WallTime now);
 
 class ReplicaSetReconciler final : public kube::Reconciler {
  public:

@@ -56,15 +56,17 @@ int newSetReplicas(const Json& d, const std::vector<Object>& all, int have) {
 }
 
 Json scaleAnnotations(const Json& d) {
-  return {{kDesiredReplicas, std::to_string(wantedReplicas(d))}, {kMaxReplicas, std::to_string(wantedReplicas(d) + rolloutBounds(d).maxSurge)}};
+  return {{kDesiredReplicas, std::to_string(wantedReplicas(d))},
+          {kMaxReplicas, std::to_string(wantedReplicas(d) + rolloutBounds(d).maxSurge)}};
 }
 
 // Annotations of the Deployment that its ReplicaSets carry too.
 Json inheritedAnnotations(const Json& d) {
   Json out = Json::object();
   for (const auto& [key, value] : at(d, "metadata", "annotations").items()) {
-    const bool own = key == "kubectl.kubernetes.io/last-applied-configuration" || key == kRevision || key == kDesiredReplicas ||
-                     key == kMaxReplicas || key == "deployment.kubernetes.io/revision-history" || key == "deprecated.deployment.rollback.to";
+    const bool own = key == "kubectl.kubernetes.io/last-applied-configuration" || key == kRevision ||
+                     key == kDesiredReplicas || key == kMaxReplicas || key == "deployment.kubernetes.io/revision-history" ||
+                     key == "deprecated.deployment.rollback.to";
     if (!own) out[key] = value;
   }
   return out;
@@ -83,9 +85,14 @@ Json makeSet(const Json& d, const std::vector<Object>& all, std::int64_t revisio
   spec["selector"]["matchLabels"][kTemplateHashLabel] = hash;
   spec["template"]["metadata"]["labels"] = labels;
   if (const auto minReady = intAt(at(d, "spec"), "minReadySeconds"); minReady != 0) spec["minReadySeconds"] = minReady;
-  return {{"apiVersion", "apps/v1"}, {"kind", "ReplicaSet"},
-          {"metadata", {{"name", textAt(at(d, "metadata"), "name") + "-" + hash}, {"namespace", textAt(at(d, "metadata"), "namespace")},
-                        {"labels", labels}, {"annotations", std::move(annotations)}, {"ownerReferences", Json::array({kube::ownerReference(d)})}}},
+  return {{"apiVersion", "apps/v1"},
+          {"kind", "ReplicaSet"},
+          {"metadata",
+           {{"name", textAt(at(d, "metadata"), "name") + "-" + hash},
+            {"namespace", textAt(at(d, "metadata"), "namespace")},
+            {"labels", labels},
+            {"annotations", std::move(annotations)},
+            {"ownerReferences", Json::array({kube::ownerReference(d)})}}},
           {"spec", std::move(spec)}};
 }
 
@@ -130,7 +137,8 @@ bool scalingAsked(const Json& d, const std::vector<Object>& sets) {
   return false;
 }
 
-// Spreads a change of spec.replicas over the sets of an unfinished rolling update, by their size (deploymentutil.GetProportion).
+// Spreads a change of spec.replicas over the sets of an unfinished rolling update, by their size
+// (deploymentutil.GetProportion).
 void scaleInProportion(const Json& d, const std::vector<Object>& sets, RolloutPlan& plan) {
   std::vector<Object> active;
   for (const auto& s : sets) {
@@ -184,9 +192,10 @@ void planScale(const Json& d, const std::vector<Object>& sets, const Object& cur
     return;
   }
   const auto old = activeOld(sets, current);
-  const bool saturated = current && wantedReplicas(*current) == wantedReplicas(d) &&
-                         std::atoi(textAt(at(*current, "metadata", "annotations"), kDesiredReplicas).c_str()) == wantedReplicas(d) &&
-                         statusCount(*current, "availableReplicas") == wantedReplicas(d);
+  const bool saturated =
+      current && wantedReplicas(*current) == wantedReplicas(d) &&
+      std::atoi(textAt(at(*current, "metadata", "annotations"), kDesiredReplicas).c_str()) == wantedReplicas(d) &&
+      statusCount(*current, "availableReplicas") == wantedReplicas(d);
   if (saturated) {
     for (const auto& s : old) plan.scale.push_back(step(d, s, 0));
     return;
@@ -194,8 +203,8 @@ void planScale(const Json& d, const std::vector<Object>& sets, const Object& cur
   if (rolling(d)) scaleInProportion(d, sets, plan);
 }
 
-// Takes replicas that never became ready out of the old sets first: they do not serve anyone (cleanupUnhealthyReplicas). Returns
-// how many went; `sizes` is what each set would have.
+// Takes replicas that never became ready out of the old sets first: they do not serve anyone (cleanupUnhealthyReplicas).
+// Returns how many went; `sizes` is what each set would have.
 int cleanUnhealthy(const std::vector<Object>& old, int most, std::map<std::string, int>& sizes) {
   int gone = 0;
   for (const auto& s : old) {
@@ -326,8 +335,10 @@ RolloutPlan planRollout(const RolloutFacts& facts) {
     plan.revision = std::to_string(highest + 1);
     return plan;
   }
-  if (rolling(d)) planRolling(d, facts.sets, current, plan);
-  else if (wantedReplicas(*current) != wantedReplicas(d)) plan.scale.push_back(step(d, current, wantedReplicas(d)));
+  if (rolling(d))
+    planRolling(d, facts.sets, current, plan);
+  else if (wantedReplicas(*current) != wantedReplicas(d))
+    plan.scale.push_back(step(d, current, wantedReplicas(d)));
   if (complete(d, facts.sets, current)) plan.forget = beyondHistory(d, facts.sets, current);
   return plan;
 }

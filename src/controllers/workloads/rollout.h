@@ -1,6 +1,6 @@
-// Rollout: what a Deployment does next with its ReplicaSets, as a pure function: upstream's rules for revisions, rolling update
-// with maxSurge and maxUnavailable, Recreate, scaling in proportion, pause, history limit. One step at a time: the change of a
-// ReplicaSet brings the Deployment back for the next one.
+// Rollout: what a Deployment does next with its ReplicaSets, as a pure function: upstream's rules for revisions, rolling
+// update with maxSurge and maxUnavailable, Recreate, scaling in proportion, pause, history limit. One step at a time: the
+// change of a ReplicaSet brings the Deployment back for the next one.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,19 +17,20 @@ inline constexpr const char* kMaxReplicas = "deployment.kubernetes.io/max-replic
 struct ScaleStep {
   Object set;
   int from = 0, to = 0;
-  Json annotations;                     // desired-replicas and max-replicas to write with it; null: leave them
-  bool announce = true;                 // record the event ScalingReplicaSet
+  Json annotations;      // desired-replicas and max-replicas to write with it; null: leave them
+  bool announce = true;  // record the event ScalingReplicaSet
 };
 
 struct RolloutPlan {
-  std::optional<Json> create;           // a new ReplicaSet; nothing else is planned in that step
-  Json newSetPatch;                     // merge patch of the current ReplicaSet's annotations or minReadySeconds; null: none
-  std::string revision;                 // what the Deployment's revision annotation must say; empty: leave it
+  std::optional<Json> create;  // a new ReplicaSet; nothing else is planned in that step
+  Json newSetPatch;            // merge patch of the current ReplicaSet's annotations or minReadySeconds; null: none
+  std::string revision;        // what the Deployment's revision annotation must say; empty: leave it
   std::vector<ScaleStep> scale;
-  std::vector<Object> forget;           // old ReplicaSets beyond revisionHistoryLimit
+  std::vector<Object> forget;  // old ReplicaSets beyond revisionHistoryLimit
 };
 
-// `sets`: the ReplicaSets that the Deployment holds. `pods`: those of its selector's namespace (only Recreate looks at them).
+// `sets`: the ReplicaSets that the Deployment holds. `pods`: those of its selector's namespace (only Recreate looks at
+// them).
 struct RolloutFacts {
   const Json& deployment;
   const std::vector<Object>& sets;

@@ -5,8 +5,12 @@
 namespace slipway::workloads {
 
 SchedulerReconciler::SchedulerReconciler(kube::Client& client, kube::Cache& cache, Clock& clock, kube::EventRecorder& events)
-    : client_(client), pods_(cache.of(kinds::kPod)), nodes_(cache.of(kinds::kNode)), claims_(cache.of(kinds::kPersistentVolumeClaim)),
-      clock_(clock), events_(events) {}
+    : client_(client),
+      pods_(cache.of(kinds::kPod)),
+      nodes_(cache.of(kinds::kNode)),
+      claims_(cache.of(kinds::kPersistentVolumeClaim)),
+      clock_(clock),
+      events_(events) {}
 
 Task<Result<kube::Outcome>> SchedulerReconciler::reconcile(kube::Key key) {
   const Object pod = pods_.get(key);
@@ -16,8 +20,10 @@ Task<Result<kube::Outcome>> SchedulerReconciler::reconcile(kube::Key key) {
   }
   Placement placement;
   const std::string problem = claimProblem(*pod);
-  if (problem.empty()) placement = place(*pod, nodes_.list(), pods_.list());
-  else placement.message = fmt::format("0/{} nodes are available: {}. not found", nodes_.size(), problem);
+  if (problem.empty())
+    placement = place(*pod, nodes_.list(), pods_.list());
+  else
+    placement.message = fmt::format("0/{} nodes are available: {}. not found", nodes_.size(), problem);
   Status done;
   if (placement.node.empty()) {
     waiting_.insert(key);
@@ -49,7 +55,8 @@ Task<Status> SchedulerReconciler::bind(Json pod, std::string node) {
   auto bound = co_await client_.patch(kinds::kPod, kube::keyOf(pod), kube::PatchType::Merge, patch);
   if (!bound) co_return fail(bound.error());
   events_.record(pod, {.reason = "Scheduled",
-                       .message = fmt::format("Successfully assigned {}/{} to {}", textAt(meta, "namespace"), textAt(meta, "name"), node),
+                       .message = fmt::format("Successfully assigned {}/{} to {}", textAt(meta, "namespace"),
+                                              textAt(meta, "name"), node),
                        .action = "Binding"});
   // The next pod must count this one.
   co_await pods_.waitFor(textAt(at(*bound, "metadata"), "resourceVersion"));
@@ -63,7 +70,12 @@ Task<Status> SchedulerReconciler::refuse(Json pod, std::string why) {
   // Told once: a pod that is tried again and again for the same reason would only repeat itself.
   if (textAt(old, "status") == "False" && textAt(old, "message") == why) co_return Status{};
   events_.record(pod, {.type = "Warning", .reason = "FailedScheduling", .message = why, .action = "Scheduling"});
-  kube::setCondition(conditions, {{"type", "PodScheduled"}, {"status", "False"}, {"reason", "Unschedulable"}, {"message", why}, {"lastProbeTime", nullptr}},
+  kube::setCondition(conditions,
+                     {{"type", "PodScheduled"},
+                      {"status", "False"},
+                      {"reason", "Unschedulable"},
+                      {"message", why},
+                      {"lastProbeTime", nullptr}},
                      formatRfc3339(clock_.wall()));
   status["conditions"] = std::move(conditions);
   if (textAt(status, "phase").empty()) status["phase"] = "Pending";

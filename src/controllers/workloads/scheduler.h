@@ -1,5 +1,6 @@
-// Scheduler: binds pods that have no node to one that fits, and says why when none does (event FailedScheduling and condition
-// PodScheduled). Pods that did not fit are tried again when a node, a claim or another pod changes in a way that could help.
+// Scheduler: binds pods that have no node to one that fits, and says why when none does (event FailedScheduling and
+// condition PodScheduled). Pods that did not fit are tried again when a node, a claim or another pod changes in a way that
+// could help.
 #pragma once
 #include <set>
 

@@ -18,7 +18,8 @@ Resources requestsOfContainer(const Json& container) {
   }
   const Json& limits = at(container, "resources", "limits");
   if (limits.is_object()) {
-    for (const auto& [name, value] : limits.items()) out.try_emplace(name, milli(value));  // a limit alone is also the request
+    for (const auto& [name, value] : limits.items())
+      out.try_emplace(name, milli(value));  // a limit alone is also the request
   }
   return out;
 }
@@ -155,16 +156,18 @@ bool nodeAffinityMatches(const Json& pod, const Json& node) {
 
 bool awaitsScheduling(const Json& pod) {
   const Json& spec = at(pod, "spec");
-  return textAt(spec, "nodeName").empty() && textAt(spec, "schedulerName", "default-scheduler") == "default-scheduler" && isActive(pod) &&
-         at(spec, "schedulingGates").empty();
+  return textAt(spec, "nodeName").empty() && textAt(spec, "schedulerName", "default-scheduler") == "default-scheduler" &&
+         isActive(pod) && at(spec, "schedulingGates").empty();
 }
 
 NodeFit fitOn(const Json& node, const Json& pod, const std::vector<Object>& others) {
   static const Json kUnschedulable{{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}};
-  if (boolAt(at(node, "spec"), "unschedulable") && !tolerates(pod, kUnschedulable)) return {{"node(s) were unschedulable"}, true};
+  if (boolAt(at(node, "spec"), "unschedulable") && !tolerates(pod, kUnschedulable))
+    return {{"node(s) were unschedulable"}, true};
   for (const auto& taint : at(node, "spec", "taints")) {
     const std::string effect = textAt(taint, "effect");
-    if ((effect == "NoSchedule" || effect == "NoExecute") && !tolerates(pod, taint)) return {{"node(s) had untolerated taint(s)"}, true};
+    if ((effect == "NoSchedule" || effect == "NoExecute") && !tolerates(pod, taint))
+      return {{"node(s) had untolerated taint(s)"}, true};
   }
   if (!nodeAffinityMatches(pod, node)) return {{"node(s) didn't match Pod's node affinity/selector"}, true};
   const auto wanted = hostPorts(pod);
@@ -192,7 +195,8 @@ Placement place(const Json& pod, const std::vector<Object>& nodes, const std::ve
     const NodeFit fit = fitOn(*node, pod, others);
     for (const auto& reason : fit.reasons) ++reasons[reason];
     if (!fit.reasons.empty()) {
-      ++preemption[fit.helpless ? "Preemption is not helpful for scheduling." : "No preemption victims found for incoming pod."];
+      ++preemption[fit.helpless ? "Preemption is not helpful for scheduling."
+                                : "No preemption victims found for incoming pod."];
       continue;
     }
     const double share = requestedShare(*node, others);
@@ -204,7 +208,8 @@ Placement place(const Json& pod, const std::vector<Object>& nodes, const std::ve
   // "no new claims to deallocate" is how 1.34's DynamicResources plugin ends up in front of the preemption half.
   std::string second = countText(preemption);
   for (std::size_t dot; (dot = second.find(".,")) != std::string::npos;) second.erase(dot, 1);
-  return {"", fmt::format("0/{0} nodes are available: {1}. no new claims to deallocate, preemption: {2}", nodes.size(), countText(reasons),
+  return {"", fmt::format("0/{0} nodes are available: {1}. no new claims to deallocate, preemption: {2}", nodes.size(),
+                          countText(reasons),
                           textAt(at(pod, "spec"), "preemptionPolicy") == "Never"
                               ? "not eligible due to preemptionPolicy=Never."
                               : fmt::format("0/{} nodes are available: {}", nodes.size(), second))};

@@ -26,7 +26,8 @@ std::vector<Json> claimsOf(const Json& set, const std::string& pod) {
     if (at(t, "metadata", "labels").is_object()) labels.update(at(t, "metadata", "labels"));
     Json meta{{"name", claimName(t, pod)}, {"namespace", textAt(at(set, "metadata"), "namespace")}, {"labels", labels}};
     if (at(t, "metadata", "annotations").is_object()) meta["annotations"] = at(t, "metadata", "annotations");
-    out.push_back({{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", std::move(meta)}, {"spec", at(t, "spec")}});
+    out.push_back(
+        {{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", std::move(meta)}, {"spec", at(t, "spec")}});
   }
   return out;
 }
@@ -135,8 +136,12 @@ Json statefulSetStatus(const Json& set, const std::vector<Object>& pods, WallTim
   }
   const bool done = updated == total && total == wantedReplicas(set) && ready == total;
   if (done) current = updated;
-  Json status{{"observedGeneration", intAt(at(set, "metadata"), "generation")}, {"replicas", total}, {"availableReplicas", available},
-              {"currentRevision", done ? revision : before}, {"updateRevision", revision}, {"collisionCount", 0}};
+  Json status{{"observedGeneration", intAt(at(set, "metadata"), "generation")},
+              {"replicas", total},
+              {"availableReplicas", available},
+              {"currentRevision", done ? revision : before},
+              {"updateRevision", revision},
+              {"collisionCount", 0}};
   if (ready > 0) status["readyReplicas"] = ready;
   if (current > 0) status["currentReplicas"] = current;
   if (updated > 0) status["updatedReplicas"] = updated;
@@ -144,14 +149,20 @@ Json statefulSetStatus(const Json& set, const std::vector<Object>& pods, WallTim
   return status;
 }
 
-StatefulSetReconciler::StatefulSetReconciler(kube::Client& client, kube::Cache& cache, Clock& clock, kube::EventRecorder& events)
-    : client_(client), sets_(cache.of(kinds::kStatefulSet)), pods_(cache.of(kinds::kPod)), claims_(cache.of(kinds::kPersistentVolumeClaim)),
-      clock_(clock), events_(events) {}
+StatefulSetReconciler::StatefulSetReconciler(kube::Client& client, kube::Cache& cache, Clock& clock,
+                                             kube::EventRecorder& events)
+    : client_(client),
+      sets_(cache.of(kinds::kStatefulSet)),
+      pods_(cache.of(kinds::kPod)),
+      claims_(cache.of(kinds::kPersistentVolumeClaim)),
+      clock_(clock),
+      events_(events) {}
 
 Task<Result<kube::Outcome>> StatefulSetReconciler::reconcile(kube::Key key) {
   const Object set = sets_.get(key);
   if (!set) co_return kube::Outcome{};
-  auto held = co_await settleClaim(client_, kinds::kPod, *set, claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)));
+  auto held =
+      co_await settleClaim(client_, kinds::kPod, *set, claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)));
   if (!held) co_return fail(held.error());
   auto plan = planStatefulSet(*set, *held, clock_.wall());
   for (auto& claim : plan.claims) {
@@ -168,12 +179,13 @@ Task<Result<kube::Outcome>> StatefulSetReconciler::reconcile(kube::Key key) {
     if (!gone) co_return fail(gone.error());
   }
   const auto now = claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)).kept;
-  auto written = co_await kube::updateStatus(client_, kinds::kStatefulSet, *set, statefulSetStatus(*set, now, clock_.wall()));
+  auto written =
+      co_await kube::updateStatus(client_, kinds::kStatefulSet, *set, statefulSetStatus(*set, now, clock_.wall()));
   if (!written && written.error().code != Code::NotFound) co_return fail(written.error());
   // A ready pod that must stay so for a while brings no event of its own.
   const bool waits = minReadyOf(*set).count() > 0 && std::any_of(now.begin(), now.end(), [&](const Object& pod) {
-    return isReady(*pod) && !isAvailable(*pod, minReadyOf(*set), clock_.wall());
-  });
+                       return isReady(*pod) && !isAvailable(*pod, minReadyOf(*set), clock_.wall());
+                     });
   co_return kube::Outcome{.requeueAfter = waits ? std::optional<Duration>(std::chrono::seconds(1)) : std::nullopt};
 }
 
@@ -183,11 +195,14 @@ Task<Status> StatefulSetReconciler::create(Json set, Kind kind, Json object) {
   auto created = co_await client_.create(kind, std::move(object));
   if (!created && created.error().code == Code::AlreadyExists && !isPod) co_return Status{};
   if (!created) {
-    events_.warning(set, "FailedCreate", fmt::format("create {} {} in StatefulSet {} failed error: {}", isPod ? "Pod" : "Claim", name, nameOf(set), created.error().message));
+    events_.warning(set, "FailedCreate",
+                    fmt::format("create {} {} in StatefulSet {} failed error: {}", isPod ? "Pod" : "Claim", name,
+                                nameOf(set), created.error().message));
     co_return fail(created.error());
   }
-  events_.record(set, {.reason = "SuccessfulCreate", .message = fmt::format("create {} {} in StatefulSet {} {}", isPod ? "Pod" : "Claim", name, nameOf(set),
-                                                                           isPod ? "successful" : "success")});
+  events_.record(set, {.reason = "SuccessfulCreate",
+                       .message = fmt::format("create {} {} in StatefulSet {} {}", isPod ? "Pod" : "Claim", name,
+                                              nameOf(set), isPod ? "successful" : "success")});
   if (isPod) {
     co_await pods_.waitFor(textAt(at(*created, "metadata"), "resourceVersion"));
   }
@@ -198,7 +213,8 @@ Task<Status> StatefulSetReconciler::remove(Json set, Object pod) {
   auto gone = co_await client_.remove(kinds::kPod, kube::keyOf(*pod), {.uid = textAt(at(*pod, "metadata"), "uid")});
   if (!gone && (gone.error().code == Code::NotFound || gone.error().code == Code::Conflict)) co_return Status{};
   if (!gone) co_return fail(gone.error());
-  events_.record(set, {.reason = "SuccessfulDelete", .message = fmt::format("delete Pod {} in StatefulSet {} successful", nameOf(*pod), nameOf(set))});
+  events_.record(set, {.reason = "SuccessfulDelete",
+                       .message = fmt::format("delete Pod {} in StatefulSet {} successful", nameOf(*pod), nameOf(set))});
   co_return Status{};
 }
 

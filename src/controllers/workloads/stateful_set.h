@@ -1,6 +1,6 @@
 // StatefulSet: pods with stable names and their own volume claims, made and removed in order. The decisions are pure
-// (planStatefulSet, statefulSetStatus). Rolling updates go from the highest ordinal down and heed `partition`. The template of an
-// older revision is not kept: a pod that is made again always gets the current one.
+// (planStatefulSet, statefulSetStatus). Rolling updates go from the highest ordinal down and heed `partition`. The template
+// of an older revision is not kept: a pod that is made again always gets the current one.
 #pragma once
 #include "controllers/workloads/pods.h"
 #include "kube/controller.h"
@@ -9,8 +9,8 @@
 namespace slipway::workloads {
 
 struct StatefulSetPlan {
-  std::vector<Json> claims;        // to create if absent, before the pods
-  std::vector<Json> pods;          // to create
+  std::vector<Json> claims;  // to create if absent, before the pods
+  std::vector<Json> pods;    // to create
   std::vector<Object> remove;
 };
 // `pods`: those the set holds. With OrderedReady (the default) each step waits for the pods before it to be available.

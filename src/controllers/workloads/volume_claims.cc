@@ -16,11 +16,15 @@ bool leaving(const Json& object) { return at(object, "metadata", "deletionTimest
 std::string classOf(const Json& claim) { return textAt(at(claim, "spec"), "storageClassName", kLocalPathClass); }
 
 Json claimRefOf(const Json& claim) {
-  return {{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"name", nameOf(claim)},
-          {"namespace", textAt(at(claim, "metadata"), "namespace")}, {"uid", uidOf(claim)}};
+  return {{"apiVersion", "v1"},
+          {"kind", "PersistentVolumeClaim"},
+          {"name", nameOf(claim)},
+          {"namespace", textAt(at(claim, "metadata"), "namespace")},
+          {"uid", uidOf(claim)}};
 }
 
-// Whether a volume is promised to this claim; a reference without uid was written by a user and means any claim of that name.
+// Whether a volume is promised to this claim; a reference without uid was written by a user and means any claim of that
+// name.
 bool promisedTo(const Json& volume, const Json& claim) {
   const Json& ref = at(volume, "spec", "claimRef");
   const std::string uid = textAt(ref, "uid");
@@ -82,11 +86,18 @@ Json provisionedVolume(const Json& claim, const std::string& folder) {
   if (!capacity.is_object() || !capacity.contains("storage")) capacity = {{"storage", "1Gi"}};
   Json modes = at(wanted, "accessModes");
   if (modes.empty()) modes = {"ReadWriteOnce"};
-  return {{"apiVersion", "v1"}, {"kind", "PersistentVolume"},
-          {"metadata", {{"name", "pvc-" + uidOf(claim)}, {"annotations", {{"pv.kubernetes.io/provisioned-by", kProvisioner}}}}},
-          {"spec", {{"capacity", {{"storage", capacity["storage"]}}}, {"accessModes", modes}, {"claimRef", claimRefOf(claim)},
-                    {"hostPath", {{"path", folder}, {"type", "DirectoryOrCreate"}}}, {"persistentVolumeReclaimPolicy", "Delete"},
-                    {"storageClassName", classOf(claim)}, {"volumeMode", textAt(wanted, "volumeMode", "Filesystem")}}}};
+  return {
+      {"apiVersion", "v1"},
+      {"kind", "PersistentVolume"},
+      {"metadata", {{"name", "pvc-" + uidOf(claim)}, {"annotations", {{"pv.kubernetes.io/provisioned-by", kProvisioner}}}}},
+      {"spec",
+       {{"capacity", {{"storage", capacity["storage"]}}},
+        {"accessModes", modes},
+        {"claimRef", claimRefOf(claim)},
+        {"hostPath", {{"path", folder}, {"type", "DirectoryOrCreate"}}},
+        {"persistentVolumeReclaimPolicy", "Delete"},
+        {"storageClassName", classOf(claim)},
+        {"volumeMode", textAt(wanted, "volumeMode", "Filesystem")}}}};
 }
 
 Json boundClaimStatus(const Json& volume, const Json& claim) {
@@ -97,9 +108,14 @@ Json boundClaimStatus(const Json& volume, const Json& claim) {
   return status;
 }
 
-ClaimReconciler::ClaimReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool, fs::path volumes)
-    : client_(client), claims_(cache.of(kinds::kPersistentVolumeClaim)), volumes_(cache.of(kinds::kPersistentVolume)), events_(events),
-      pool_(pool), folder_(std::move(volumes)) {}
+ClaimReconciler::ClaimReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool,
+                                 fs::path volumes)
+    : client_(client),
+      claims_(cache.of(kinds::kPersistentVolumeClaim)),
+      volumes_(cache.of(kinds::kPersistentVolume)),
+      events_(events),
+      pool_(pool),
+      folder_(std::move(volumes)) {}
 
 Task<Result<kube::Outcome>> ClaimReconciler::reconcile(kube::Key key) {
   const Object claim = claims_.get(key);
@@ -111,22 +127,25 @@ Task<Result<kube::Outcome>> ClaimReconciler::reconcile(kube::Key key) {
     if (volume && promisedTo(*volume, *claim)) co_return kube::Outcome{};
     Json status = at(*claim, "status");
     status["phase"] = "Lost";
-    events_.warning(*claim, "ClaimLost", volume ? "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
-                                                : "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
+    events_.warning(*claim, "ClaimLost",
+                    volume ? "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
+                           : "Bound claim has lost reference to PersistentVolume. Data on the volume is lost!");
     auto lost = co_await kube::updateStatus(client_, kinds::kPersistentVolumeClaim, *claim, std::move(status));
     if (!lost) co_return fail(lost.error());
     co_return kube::Outcome{};
   }
   if (!chosen.empty() && (!volume || (!at(*volume, "spec", "claimRef").is_null() && !promisedTo(*volume, *claim)))) {
-    events_.warning(*claim, "FailedBinding", volume ? fmt::format("volume \"{}\" already bound to a different claim.", chosen)
-                                                    : fmt::format("volume \"{}\" not found", chosen));
+    events_.warning(*claim, "FailedBinding",
+                    volume ? fmt::format("volume \"{}\" already bound to a different claim.", chosen)
+                           : fmt::format("volume \"{}\" not found", chosen));
     co_return kube::Outcome{};  // a change of the volumes comes back here
   }
   Json target;
   if (volume) {
     target = *volume;
   } else if (classOf(*claim).empty()) {
-    events_.record(*claim, {.reason = "FailedBinding", .message = "no persistent volumes available for this claim and no storage class is set"});
+    events_.record(*claim, {.reason = "FailedBinding",
+                            .message = "no persistent volumes available for this claim and no storage class is set"});
     co_return kube::Outcome{};
   } else {
     auto made = co_await provision(*claim);
@@ -151,7 +170,8 @@ Task<Result<Json>> ClaimReconciler::provision(Json claim) {
   if (!created && created.error().code == Code::AlreadyExists) {
     created = co_await client_.get(kinds::kPersistentVolume, {"", nameOf(volume)});
   } else if (created) {
-    events_.record(claim, {.reason = "ProvisioningSucceeded", .message = "Successfully provisioned volume " + nameOf(volume)});
+    events_.record(claim,
+                   {.reason = "ProvisioningSucceeded", .message = "Successfully provisioned volume " + nameOf(volume)});
   }
   co_return created;
 }
@@ -159,17 +179,21 @@ Task<Result<Json>> ClaimReconciler::provision(Json claim) {
 // The volume first: a claim is Bound only when its volume says so too.
 Task<Status> ClaimReconciler::bind(Json claim, Json volume) {
   if (textAt(at(volume, "spec", "claimRef"), "uid") != uidOf(claim)) {
-    const Json patch{{"metadata", {{"resourceVersion", textAt(at(volume, "metadata"), "resourceVersion")},
-                                   {"annotations", {{"pv.kubernetes.io/bound-by-controller", "yes"}}}}},
+    const Json patch{{"metadata",
+                      {{"resourceVersion", textAt(at(volume, "metadata"), "resourceVersion")},
+                       {"annotations", {{"pv.kubernetes.io/bound-by-controller", "yes"}}}}},
                      {"spec", {{"claimRef", claimRefOf(claim)}}}};
     auto written = co_await client_.patch(kinds::kPersistentVolume, {"", nameOf(volume)}, kube::PatchType::Merge, patch);
     if (!written) co_return fail(written.error());
   }
   if (textAt(at(claim, "spec"), "volumeName").empty()) {
-    Json patch{{"metadata", {{"annotations", {{"pv.kubernetes.io/bind-completed", "yes"}, {"pv.kubernetes.io/bound-by-controller", "yes"}}}}},
-               {"spec", {{"volumeName", nameOf(volume)}}}};
+    Json patch{
+        {"metadata",
+         {{"annotations", {{"pv.kubernetes.io/bind-completed", "yes"}, {"pv.kubernetes.io/bound-by-controller", "yes"}}}}},
+        {"spec", {{"volumeName", nameOf(volume)}}}};
     if (!at(claim, "spec", "storageClassName").is_string()) patch["spec"]["storageClassName"] = kLocalPathClass;
-    auto written = co_await client_.patch(kinds::kPersistentVolumeClaim, kube::keyOf(claim), kube::PatchType::Merge, std::move(patch));
+    auto written =
+        co_await client_.patch(kinds::kPersistentVolumeClaim, kube::keyOf(claim), kube::PatchType::Merge, std::move(patch));
     if (!written) co_return fail(written.error());
     claim = std::move(*written);
   }
@@ -178,9 +202,15 @@ Task<Status> ClaimReconciler::bind(Json claim, Json volume) {
   co_return Status{};
 }
 
-VolumeReconciler::VolumeReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool, fs::path volumes)
-    : client_(client), claims_(cache.of(kinds::kPersistentVolumeClaim)), volumes_(cache.of(kinds::kPersistentVolume)),
-      pods_(cache.of(kinds::kPod)), events_(events), pool_(pool), folder_(std::move(volumes)) {}
+VolumeReconciler::VolumeReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool,
+                                   fs::path volumes)
+    : client_(client),
+      claims_(cache.of(kinds::kPersistentVolumeClaim)),
+      volumes_(cache.of(kinds::kPersistentVolume)),
+      pods_(cache.of(kinds::kPod)),
+      events_(events),
+      pool_(pool),
+      folder_(std::move(volumes)) {}
 
 Task<Result<kube::Outcome>> VolumeReconciler::reconcile(kube::Key key) {
   const Object volume = volumes_.get(key);
@@ -232,7 +262,8 @@ Task<Result<kube::Outcome>> VolumeReconciler::reclaim(Json volume) {
   // Only what lies under our own folder is ever deleted, whatever the object says.
   const auto relative = folder.lexically_normal().lexically_relative(folder_.lexically_normal());
   if (relative.empty() || *relative.begin() == ".." || relative == ".") {
-    events_.warning(volume, "VolumeFailedDelete", fmt::format("{} is not under {}; delete it by hand", folder.string(), folder_.string()));
+    events_.warning(volume, "VolumeFailedDelete",
+                    fmt::format("{} is not under {}; delete it by hand", folder.string(), folder_.string()));
     co_return kube::Outcome{};
   }
   // A claim of the same name made since then has the same folder: its data is not ours to delete.

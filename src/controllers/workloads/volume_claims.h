@@ -1,7 +1,7 @@
 // PersistentVolumeClaims on one machine: binds a claim to a volume that fits, or makes one as a folder under the data
-// directory, <volumes>/<namespace>/<claim>. Any storage class name is provisioned this way (there is one disk), only the empty
-// name "" asks for existing volumes. A volume with reclaim policy Delete goes, folder included, when its claim has gone and no
-// pod uses it any more.
+// directory, <volumes>/<namespace>/<claim>. Any storage class name is provisioned this way (there is one disk), only the
+// empty name "" asks for existing volumes. A volume with reclaim policy Delete goes, folder included, when its claim has
+// gone and no pod uses it any more.
 #pragma once
 #include <filesystem>
 
@@ -15,7 +15,8 @@ namespace slipway::workloads {
 inline constexpr const char* kLocalPathClass = "local-path";
 inline constexpr const char* kProvisioner = "slipway.io/local-path";
 
-// Whether an existing volume satisfies a claim: class, size, access modes, selector, volume mode, and not promised to another.
+// Whether an existing volume satisfies a claim: class, size, access modes, selector, volume mode, and not promised to
+// another.
 bool volumeFits(const Json& volume, const Json& claim);
 // The smallest volume that fits, one already promised to this claim first; null when there is none.
 Object chooseVolume(const std::vector<Object>& volumes, const Json& claim);
@@ -26,7 +27,8 @@ Json boundClaimStatus(const Json& volume, const Json& claim);
 
 class ClaimReconciler final : public kube::Reconciler {
  public:
-  ClaimReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool, std::filesystem::path volumes);
+  ClaimReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool,
+                  std::filesystem::path volumes);
   Task<Result<kube::Outcome>> reconcile(kube::Key key) override;
 
  private:
@@ -44,7 +46,8 @@ class ClaimReconciler final : public kube::Reconciler {
 // Volumes: phase Available, Bound or Released, and reclaiming.
 class VolumeReconciler final : public kube::Reconciler {
  public:
-  VolumeReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool, std::filesystem::path volumes);
+  VolumeReconciler(kube::Client& client, kube::Cache& cache, kube::EventRecorder& events, BlockingPool& pool,
+                   std::filesystem::path volumes);
   Task<Result<kube::Outcome>> reconcile(kube::Key key) override;
 
  private:

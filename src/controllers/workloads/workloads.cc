@@ -31,12 +31,14 @@ Keys servicesOf(kube::Informer& services, const InformerEvent& e) {
   Keys keys;
   for (const auto& service : services.inNamespace(kube::keyOf(*e.object).ns)) {
     const Json& selector = at(*service, "spec", "selector");
-    if (selectsByMap(selector, *e.object) || (e.old && selectsByMap(selector, *e.old))) keys.push_back(kube::keyOf(*service));
+    if (selectsByMap(selector, *e.object) || (e.old && selectsByMap(selector, *e.old)))
+      keys.push_back(kube::keyOf(*service));
   }
   return keys;
 }
 
-// The Deployment behind a pod of one of its ReplicaSets: only Recreate waits for pods, so only finished or deleted ones matter.
+// The Deployment behind a pod of one of its ReplicaSets: only Recreate waits for pods, so only finished or deleted ones
+// matter.
 Keys deploymentOf(kube::Informer& sets, const InformerEvent& e) {
   if (e.type != InformerEvent::Type::Deleted && !isTerminal(*e.object)) return {};
   const Json& owner = kube::controllerOf(*e.object);
@@ -56,7 +58,8 @@ bool makesRoom(const InformerEvent& e) {
 // Node heartbeats only move timestamps: no reason to look at waiting pods.
 bool nodeChanged(const InformerEvent& e) {
   if (e.type != InformerEvent::Type::Modified) return true;
-  return at(*e.object, "spec") != at(*e.old, "spec") || at(*e.object, "metadata", "labels") != at(*e.old, "metadata", "labels") ||
+  return at(*e.object, "spec") != at(*e.old, "spec") ||
+         at(*e.object, "metadata", "labels") != at(*e.old, "metadata", "labels") ||
          at(*e.object, "status", "allocatable") != at(*e.old, "status", "allocatable");
 }
 
@@ -66,7 +69,8 @@ struct Builder {
   Workloads out;
 
   std::shared_ptr<kube::Controller> make(const std::string& name, std::size_t concurrency) {
-    auto c = std::make_shared<kube::Controller>(name, deps.cache, deps.clock, deps.scope, kube::ControllerOptions{.concurrency = concurrency});
+    auto c = std::make_shared<kube::Controller>(name, deps.cache, deps.clock, deps.scope,
+                                                kube::ControllerOptions{.concurrency = concurrency});
     out.controllers.push_back(c);
     return c;
   }
@@ -178,7 +182,8 @@ void Builder::scheduler() {
     reconciler = std::static_pointer_cast<SchedulerReconciler>(made);
   }
   auto c = make("scheduler", 1);  // one at a time: each placement counts the one before
-  c->watches(kinds::kPod, [](const InformerEvent& e) { return e.type == InformerEvent::Type::Deleted || awaitsScheduling(*e.object); });
+  c->watches(kinds::kPod,
+             [](const InformerEvent& e) { return e.type == InformerEvent::Type::Deleted || awaitsScheduling(*e.object); });
   std::weak_ptr<SchedulerReconciler> weak = reconciler;
   auto retry = [weak] {
     auto self = weak.lock();
@@ -195,7 +200,8 @@ void Builder::podCleanup() {
   auto c = make("podgc", 1);
   c->watches(kinds::kPod, [](const InformerEvent& e) {
     // Only what can matter: a pod that finished, was bound, or was there before we were.
-    return e.type == InformerEvent::Type::Added || (e.old && (isTerminal(*e.object) || textAt(at(*e.old, "spec"), "nodeName").empty()));
+    return e.type == InformerEvent::Type::Added ||
+           (e.old && (isTerminal(*e.object) || textAt(at(*e.old, "spec"), "nodeName").empty()));
   });
   c->maps(kinds::kNode, [&pods](const InformerEvent& e) {
     Keys keys;
@@ -205,7 +211,8 @@ void Builder::podCleanup() {
     }
     return keys;
   });
-  c->start(std::make_shared<PodCleanupReconciler>(deps.client, deps.cache, deps.clock, PodCleanupOptions{.keepFinished = options.keepFinishedPods}));
+  c->start(std::make_shared<PodCleanupReconciler>(deps.client, deps.cache, deps.clock,
+                                                  PodCleanupOptions{.keepFinished = options.keepFinishedPods}));
 }
 
 }  // namespace

@@ -13,15 +13,15 @@ namespace slipway::workloads {
 
 struct WorkloadDeps {
   kube::Client& client;
-  kube::Cache& cache;              // shared with the other controllers of the process
+  kube::Cache& cache;  // shared with the other controllers of the process
   Clock& clock;
-  TaskScope& scope;                // everything runs here, on its executor, until it is cancelled
-  BlockingPool& pool;              // for making and deleting volume folders
-  std::filesystem::path volumes;   // where local volumes live: <volumes>/<namespace>/<claim>
+  TaskScope& scope;               // everything runs here, on its executor, until it is cancelled
+  BlockingPool& pool;             // for making and deleting volume folders
+  std::filesystem::path volumes;  // where local volumes live: <volumes>/<namespace>/<claim>
 };
 
 struct WorkloadOptions {
-  std::size_t concurrency = 5;     // keys of one controller worked on at once
+  std::size_t concurrency = 5;  // keys of one controller worked on at once
   std::size_t keepFinishedPods = 1000;
 };
 

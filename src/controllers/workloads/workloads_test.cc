@@ -15,9 +15,15 @@ using namespace std::chrono_literals;
 using kube::Key;
 
 Json deploymentJson(int replicas, const std::string& image = "web:1") {
-  return {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
-          {"spec", {{"replicas", replicas}, {"selector", {{"matchLabels", {{"app", "web"}}}}},
-                    {"template", {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", {{"containers", {{{"name", "c"}, {"image", image}}}}}}}}}}};
+  return {
+      {"apiVersion", "apps/v1"},
+      {"kind", "Deployment"},
+      {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
+      {"spec",
+       {{"replicas", replicas},
+        {"selector", {{"matchLabels", {{"app", "web"}}}}},
+        {"template",
+         {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", {{"containers", {{{"name", "c"}, {"image", image}}}}}}}}}}};
 }
 
 class WorkloadsTest : public ::testing::Test {
@@ -36,7 +42,9 @@ class WorkloadsTest : public ::testing::Test {
   void SetUp() override {
     api.autoCollect = true;
     api.podGrace = true;
-    api.put({{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", "node-1"}}},
+    api.put({{"apiVersion", "v1"},
+             {"kind", "Node"},
+             {"metadata", {{"name", "node-1"}}},
              {"status", {{"allocatable", {{"cpu", "8"}, {"memory", "16Gi"}, {"pods", "110"}}}}}});
     workloads = startWorkloads({api, cache, clock, scope, pool, folder});
   }
@@ -56,8 +64,11 @@ class WorkloadsTest : public ::testing::Test {
       }
       const std::string image = textAt(pod["spec"]["containers"][0], "image");
       if (textAt(at(pod, "spec"), "nodeName").empty() || isReady(pod) || isTerminal(pod) || sick.contains(image)) continue;
-      api.setStatus(kinds::kPod, key, {{"phase", "Running"}, {"podIP", "127.20.0." + std::to_string(++nextIp)},
-                                       {"conditions", {{{"type", "Ready"}, {"status", "True"}, {"lastTransitionTime", formatRfc3339(clock.wall())}}}}});
+      api.setStatus(
+          kinds::kPod, key,
+          {{"phase", "Running"},
+           {"podIP", "127.20.0." + std::to_string(++nextIp)},
+           {"conditions", {{{"type", "Ready"}, {"status", "True"}, {"lastTransitionTime", formatRfc3339(clock.wall())}}}}});
     }
   }
   // Turns the loop, with the kubelet, until `done` holds and the controllers rest.
@@ -83,9 +94,9 @@ class WorkloadsTest : public ::testing::Test {
   std::vector<Json> sets() { return api.all(kinds::kReplicaSet, "ns"); }
   bool complete(int replicas) {
     const Json s = at(deployment(), "status");
-    return intAt(s, "observedGeneration") == intAt(at(deployment(), "metadata"), "generation") && intAt(s, "updatedReplicas") == replicas &&
-           intAt(s, "replicas") == replicas && intAt(s, "availableReplicas") == replicas &&
-           static_cast<int>(api.all(kinds::kPod, "ns").size()) == replicas;
+    return intAt(s, "observedGeneration") == intAt(at(deployment(), "metadata"), "generation") &&
+           intAt(s, "updatedReplicas") == replicas && intAt(s, "replicas") == replicas &&
+           intAt(s, "availableReplicas") == replicas && static_cast<int>(api.all(kinds::kPod, "ns").size()) == replicas;
   }
   Json condition(const char* type) { return kube::findCondition(at(deployment(), "status", "conditions"), type); }
   void edit(const std::function<void(Json&)>& change) {
@@ -110,13 +121,24 @@ TEST_F(WorkloadsTest, DeploymentBecomesReadyPodsWithTheRealStatus) {
   ASSERT_EQ(sets().size(), 1u);
   const std::string set = textAt(at(sets()[0], "metadata"), "name");
   const Json status = at(deployment(), "status");
-  EXPECT_EQ(status, (Json{{"observedGeneration", 1}, {"replicas", 2}, {"updatedReplicas", 2}, {"readyReplicas", 2}, {"availableReplicas", 2},
-                          {"conditions", {{{"type", "Available"}, {"status", "True"}, {"reason", "MinimumReplicasAvailable"},
-                                           {"message", "Deployment has minimum availability."},
-                                           {"lastUpdateTime", "2026-01-01T00:00:00Z"}, {"lastTransitionTime", "2026-01-01T00:00:00Z"}},
-                                          {{"type", "Progressing"}, {"status", "True"}, {"reason", "NewReplicaSetAvailable"},
-                                           {"message", "ReplicaSet \"" + set + "\" has successfully progressed."},
-                                           {"lastUpdateTime", "2026-01-01T00:00:00Z"}, {"lastTransitionTime", "2026-01-01T00:00:00Z"}}}}}))
+  EXPECT_EQ(status, (Json{{"observedGeneration", 1},
+                          {"replicas", 2},
+                          {"updatedReplicas", 2},
+                          {"readyReplicas", 2},
+                          {"availableReplicas", 2},
+                          {"conditions",
+                           {{{"type", "Available"},
+                             {"status", "True"},
+                             {"reason", "MinimumReplicasAvailable"},
+                             {"message", "Deployment has minimum availability."},
+                             {"lastUpdateTime", "2026-01-01T00:00:00Z"},
+                             {"lastTransitionTime", "2026-01-01T00:00:00Z"}},
+                            {{"type", "Progressing"},
+                             {"status", "True"},
+                             {"reason", "NewReplicaSetAvailable"},
+                             {"message", "ReplicaSet \"" + set + "\" has successfully progressed."},
+                             {"lastUpdateTime", "2026-01-01T00:00:00Z"},
+                             {"lastTransitionTime", "2026-01-01T00:00:00Z"}}}}}))
       << status.dump(1);
   EXPECT_EQ(textAt(at(deployment(), "metadata", "annotations"), kRevision), "1");
   EXPECT_EQ(messages("ScalingReplicaSet"), std::vector<std::string>{"Scaled up replica set " + set + " from 0 to 2"});
@@ -126,8 +148,12 @@ TEST_F(WorkloadsTest, DeploymentBecomesReadyPodsWithTheRealStatus) {
 
 TEST_F(WorkloadsTest, ReconcilingAgainWritesNothing) {
   api.put(deploymentJson(2));
-  api.put({{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
-           {"spec", {{"selector", {{"app", "web"}}}, {"clusterIP", "127.64.0.9"}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}});
+  api.put(
+      {{"apiVersion", "v1"},
+       {"kind", "Service"},
+       {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
+       {"spec",
+        {{"selector", {{"app", "web"}}}, {"clusterIP", "127.64.0.9"}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}});
   ASSERT_TRUE(until([&] { return complete(2); }));
   ASSERT_TRUE(until([&] { return !at(api.peek(kinds::kEndpoints, {"ns", "web"}), "subsets").empty(); }));
   const auto requests = api.log().size();
@@ -137,7 +163,8 @@ TEST_F(WorkloadsTest, ReconcilingAgainWritesNothing) {
     for (const auto& pod : api.all(kinds::kPod)) c->enqueue(kube::keyOf(pod));
   }
   ASSERT_TRUE(until([] { return true; }));
-  EXPECT_EQ(api.log().size(), requests) << api.log().back().verb << " " << api.log().back().plural << " " << api.log().back().body.dump();
+  EXPECT_EQ(api.log().size(), requests) << api.log().back().verb << " " << api.log().back().plural << " "
+                                        << api.log().back().body.dump();
 }
 
 TEST_F(WorkloadsTest, RollingUpdateKeepsEnoughPodsAndNeverTooMany) {
@@ -168,7 +195,8 @@ TEST_F(WorkloadsTest, UndoBringsBackTheOldReplicaSetUnderANewRevision) {
   const std::string first = textAt(at(sets()[0], "metadata"), "name");
   edit([](Json& d) { d["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2"; });
   ASSERT_TRUE(until([&] { return complete(1); }));
-  edit([](Json& d) { d["spec"]["template"]["spec"]["containers"][0]["image"] = "web:1"; });  // what kubectl rollout undo does
+  edit(
+      [](Json& d) { d["spec"]["template"]["spec"]["containers"][0]["image"] = "web:1"; });  // what kubectl rollout undo does
   ASSERT_TRUE(until([&] { return complete(1) && intAt(at(deployment(), "metadata"), "generation") == 3; }));
   EXPECT_EQ(sets().size(), 2u);
   const Json set = api.peek(kinds::kReplicaSet, {"ns", first});
@@ -231,7 +259,8 @@ TEST_F(WorkloadsTest, HistoryLimitForgetsTheOldestSets) {
   api.put(d);
   for (int i = 1; i <= 4; ++i) {
     edit([&](Json& e) { e["spec"]["template"]["spec"]["containers"][0]["image"] = "web:" + std::to_string(i); });
-    ASSERT_TRUE(until([&] { return complete(1) && textAt(at(deployment(), "metadata", "annotations"), kRevision) == std::to_string(i); }));
+    ASSERT_TRUE(until(
+        [&] { return complete(1) && textAt(at(deployment(), "metadata", "annotations"), kRevision) == std::to_string(i); }));
   }
   ASSERT_TRUE(until([&] { return sets().size() == 2; }));
 }
@@ -243,9 +272,11 @@ TEST_F(WorkloadsTest, DeletedPodsAreReplacedAndScalingDownPrefersUnreadyPods) {
   ASSERT_TRUE(until([&] { return complete(3); }));
   const Json victim = api.all(kinds::kPod)[1];
   kubelet = false;
-  api.setStatus(kinds::kPod, kube::keyOf(victim), {{"phase", "Running"}, {"conditions", {{{"type", "Ready"}, {"status", "False"}}}}});
+  api.setStatus(kinds::kPod, kube::keyOf(victim),
+                {{"phase", "Running"}, {"conditions", {{{"type", "Ready"}, {"status", "False"}}}}});
   edit([](Json& d) { d["spec"]["replicas"] = 2; });
-  ASSERT_TRUE(until([&] { return at(api.peek(kinds::kPod, kube::keyOf(victim)), "metadata", "deletionTimestamp").is_string(); }));
+  ASSERT_TRUE(
+      until([&] { return at(api.peek(kinds::kPod, kube::keyOf(victim)), "metadata", "deletionTimestamp").is_string(); }));
   kubelet = true;
   ASSERT_TRUE(until([&] { return complete(2); }));
 }
@@ -259,17 +290,27 @@ TEST_F(WorkloadsTest, DeletingTheDeploymentTakesItsPodsAlong) {
 
 TEST_F(WorkloadsTest, ReplicaSetAdoptsAndReleasesPodsByLabel) {
   kubelet = false;
-  api.put({{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "stray"}, {"namespace", "ns"}, {"labels", {{"app", "web"}}}}},
+  api.put({{"apiVersion", "v1"},
+           {"kind", "Pod"},
+           {"metadata", {{"name", "stray"}, {"namespace", "ns"}, {"labels", {{"app", "web"}}}}},
            {"spec", {{"containers", {{{"name", "c"}, {"image", "web:1"}}}}}}});
-  api.put({{"apiVersion", "apps/v1"}, {"kind", "ReplicaSet"}, {"metadata", {{"name", "rs"}, {"namespace", "ns"}}},
-           {"spec", {{"replicas", 1}, {"selector", {{"matchLabels", {{"app", "web"}}}}},
-                     {"template", {{"metadata", {{"labels", {{"app", "web"}}}}}, {"spec", {{"containers", {{{"name", "c"}, {"image", "web:1"}}}}}}}}}}});
+  api.put({{"apiVersion", "apps/v1"},
+           {"kind", "ReplicaSet"},
+           {"metadata", {{"name", "rs"}, {"namespace", "ns"}}},
+           {"spec",
+            {{"replicas", 1},
+             {"selector", {{"matchLabels", {{"app", "web"}}}}},
+             {"template",
+              {{"metadata", {{"labels", {{"app", "web"}}}}},
+               {"spec", {{"containers", {{{"name", "c"}, {"image", "web:1"}}}}}}}}}}});
   ASSERT_TRUE(until([&] { return textAt(kube::controllerOf(api.peek(kinds::kPod, {"ns", "stray"})), "name") == "rs"; }));
   EXPECT_EQ(api.all(kinds::kPod).size(), 1u);
   Json stray = api.peek(kinds::kPod, {"ns", "stray"});
   stray["metadata"]["labels"]["app"] = "other";
   api.put(stray);
-  ASSERT_TRUE(until([&] { return kube::controllerOf(api.peek(kinds::kPod, {"ns", "stray"})).is_null() && api.all(kinds::kPod).size() == 2; }));
+  ASSERT_TRUE(until([&] {
+    return kube::controllerOf(api.peek(kinds::kPod, {"ns", "stray"})).is_null() && api.all(kinds::kPod).size() == 2;
+  }));
 }
 
 TEST_F(WorkloadsTest, RefusedPodsStopTheBatchAndAreReported) {
@@ -327,7 +368,8 @@ TEST_F(WorkloadsTest, SchedulerSaysWhyAndTriesAgainWhenTheNodeChanges) {
   api.put(d);
   ASSERT_TRUE(until([&] { return !messages("FailedScheduling").empty(); }));
   EXPECT_EQ(messages("FailedScheduling")[0],
-            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes "
+            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, "
+            "preemption: 0/1 nodes "
             "are available: 1 Preemption is not helpful for scheduling.");
   ASSERT_TRUE(until([&] { return !at(api.all(kinds::kPod)[0], "status", "conditions").empty(); }));
   const Json scheduled = kube::findCondition(api.all(kinds::kPod)[0]["status"]["conditions"], "PodScheduled");
@@ -341,8 +383,12 @@ TEST_F(WorkloadsTest, SchedulerSaysWhyAndTriesAgainWhenTheNodeChanges) {
 TEST_F(WorkloadsTest, ServiceEndpointsFollowReadiness) {
   sick = {"web:1"};
   api.put(deploymentJson(1));
-  api.put({{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
-           {"spec", {{"selector", {{"app", "web"}}}, {"clusterIP", "127.64.0.9"}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}});
+  api.put(
+      {{"apiVersion", "v1"},
+       {"kind", "Service"},
+       {"metadata", {{"name", "web"}, {"namespace", "ns"}}},
+       {"spec",
+        {{"selector", {{"app", "web"}}}, {"clusterIP", "127.64.0.9"}, {"ports", {{{"port", 80}, {"targetPort", 8080}}}}}}});
   ASSERT_TRUE(until([&] { return api.all(kinds::kEndpointSlice).size() == 1 && !api.all(kinds::kPod).empty(); }));
   EXPECT_TRUE(at(api.peek(kinds::kEndpoints, {"ns", "web"}), "subsets").empty());
   sick.clear();
@@ -357,14 +403,22 @@ TEST_F(WorkloadsTest, ServiceEndpointsFollowReadiness) {
 }
 
 TEST_F(WorkloadsTest, ClaimGetsAFolderAndLosesItWhenDeleted) {
-  api.put({{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", {{"name", "models"}, {"namespace", "ns"}}},
+  api.put({{"apiVersion", "v1"},
+           {"kind", "PersistentVolumeClaim"},
+           {"metadata", {{"name", "models"}, {"namespace", "ns"}}},
            {"spec", {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}});
-  ASSERT_TRUE(until([&] { return textAt(at(api.peek(kinds::kPersistentVolumeClaim, {"ns", "models"}), "status"), "phase") == "Bound"; }));
+  ASSERT_TRUE(until(
+      [&] { return textAt(at(api.peek(kinds::kPersistentVolumeClaim, {"ns", "models"}), "status"), "phase") == "Bound"; }));
   EXPECT_TRUE(std::filesystem::is_directory(folder / "ns" / "models"));
   ASSERT_TRUE(until([&] { return textAt(at(api.all(kinds::kPersistentVolume).at(0), "status"), "phase") == "Bound"; }));
   // In use: the data stays although the claim is gone.
-  Json pod{{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", {{"name", "user"}, {"namespace", "ns"}}},
-           {"spec", {{"nodeName", "node-1"}, {"containers", {{{"name", "c"}, {"image", "x"}}}}, {"volumes", {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "models"}}}}}}}}};
+  Json pod{{"apiVersion", "v1"},
+           {"kind", "Pod"},
+           {"metadata", {{"name", "user"}, {"namespace", "ns"}}},
+           {"spec",
+            {{"nodeName", "node-1"},
+             {"containers", {{{"name", "c"}, {"image", "x"}}}},
+             {"volumes", {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "models"}}}}}}}}};
   api.put(pod);
   ASSERT_TRUE(until([&] { return cache.of(kinds::kPod).size() == 1; }));
   loop.run(api.remove(kinds::kPersistentVolumeClaim, {"ns", "models"}, {}));
@@ -380,8 +434,11 @@ TEST_F(WorkloadsTest, PodWaitsForItsClaim) {
   d["spec"]["template"]["spec"]["volumes"] = {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "models"}}}}};
   api.put(d);
   ASSERT_TRUE(until([&] { return !messages("FailedScheduling").empty(); }));
-  EXPECT_EQ(messages("FailedScheduling")[0], "0/1 nodes are available: persistentvolumeclaim \"models\" not found. not found");
-  api.put({{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", {{"name", "models"}, {"namespace", "ns"}}},
+  EXPECT_EQ(messages("FailedScheduling")[0],
+            "0/1 nodes are available: persistentvolumeclaim \"models\" not found. not found");
+  api.put({{"apiVersion", "v1"},
+           {"kind", "PersistentVolumeClaim"},
+           {"metadata", {{"name", "models"}, {"namespace", "ns"}}},
            {"spec", {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}});
   ASSERT_TRUE(until([&] { return complete(1); }));
 }
@@ -391,7 +448,9 @@ TEST_F(WorkloadsTest, PodsOfAMissingNodeGoAfterAWhile) {
   ASSERT_TRUE(until([&] { return complete(1); }));
   const std::string first = textAt(at(api.all(kinds::kPod)[0], "metadata"), "uid");
   api.drop(kinds::kNode, {"", "node-1"});
-  api.put({{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", {{"name", "node-2"}}},
+  api.put({{"apiVersion", "v1"},
+           {"kind", "Node"},
+           {"metadata", {{"name", "node-2"}}},
            {"status", {{"allocatable", {{"cpu", "8"}, {"memory", "16Gi"}}}}}});
   auto& gc = *workloads.controllers.back();
   ASSERT_EQ(gc.name(), "podgc");

@@ -15,8 +15,10 @@ tl::unexpected<Error> notFound(const Kind& kind, const Key& key) {
 }
 
 tl::unexpected<Error> conflict(const Kind& kind, const Key& key) {
-  return fail(Code::Conflict, fmt::format("Operation cannot be fulfilled on {} \"{}\": the object has been modified; please apply "
-                                          "your changes to the latest version and try again", qualified(kind), key.name));
+  return fail(Code::Conflict,
+              fmt::format("Operation cannot be fulfilled on {} \"{}\": the object has been modified; please apply "
+                          "your changes to the latest version and try again",
+                          qualified(kind), key.name));
 }
 
 struct Selection {
@@ -47,8 +49,7 @@ Json specOf(Json object) {
 class FakeClient::FakeWatch final : public Watch {
  public:
   FakeWatch(FakeClient& api, std::string table, Selection selection, std::uint64_t after)
-      : api_(api), table_(std::move(table)), selection_(std::move(selection)), after_(after),
-        openedAt_(api.brokenAt_) {}
+      : api_(api), table_(std::move(table)), selection_(std::move(selection)), after_(after), openedAt_(api.brokenAt_) {}
 
   Task<Result<WatchEvent>> next() override {
     while (true) {
@@ -189,15 +190,18 @@ Result<Json> FakeClient::write(const Kind& kind, const Key& key, Json next, cons
     if (live.contains("status")) merged["status"] = live["status"];
     for (const char* owned : {"uid", "creationTimestamp", "deletionTimestamp", "generation", "resourceVersion"}) {
       const Json& value = at(live, "metadata", owned);
-      if (value.is_null()) merged["metadata"].erase(owned);
-      else merged["metadata"][owned] = value;
+      if (value.is_null())
+        merged["metadata"].erase(owned);
+      else
+        merged["metadata"][owned] = value;
     }
   }
   if (merged == live) return live;
   if (specOf(merged) != specOf(live)) merged["metadata"]["generation"] = intAt(at(live, "metadata"), "generation") + 1;
   if (options.dryRun) return merged;
   ++writes_;
-  const bool finished = at(merged, "metadata", "deletionTimestamp").is_string() && at(merged, "metadata", "finalizers").empty();
+  const bool finished =
+      at(merged, "metadata", "deletionTimestamp").is_string() && at(merged, "metadata", "finalizers").empty();
   if (finished && kind != kinds::kPod) {
     erase(tableOf(kind), key);
     if (autoCollect) collectGarbage();
@@ -271,7 +275,8 @@ Json FakeClient::put(Json object) {
   Json& meta = object["metadata"];
   const Json live = tables_[table].contains(keyOf(object)) ? tables_[table][keyOf(object)]["metadata"] : Json();
   if (!meta.contains("uid")) meta["uid"] = textAt(live, "uid", newUuid());
-  if (!meta.contains("creationTimestamp")) meta["creationTimestamp"] = textAt(live, "creationTimestamp", formatRfc3339(clock_.wall()));
+  if (!meta.contains("creationTimestamp"))
+    meta["creationTimestamp"] = textAt(live, "creationTimestamp", formatRfc3339(clock_.wall()));
   if (!meta.contains("generation")) meta["generation"] = intAt(live, "generation") + 1;
   return store(table, keyOf(object), std::move(object));
 }
@@ -315,7 +320,8 @@ std::size_t FakeClient::collectGarbage() {
       for (const auto& [key, object] : table) {
         const Json& owners = at(object, "metadata", "ownerReferences");
         if (owners.empty()) continue;
-        const bool alive = std::any_of(owners.begin(), owners.end(), [&](const Json& o) { return uids.contains(textAt(o, "uid")); });
+        const bool alive =
+            std::any_of(owners.begin(), owners.end(), [&](const Json& o) { return uids.contains(textAt(o, "uid")); });
         if (!alive) orphans.emplace_back(name, key);
       }
     }

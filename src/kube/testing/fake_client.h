@@ -19,9 +19,9 @@
 namespace slipway::kube {
 
 struct FakeRequest {
-  std::string verb;       // get list watch create update patch delete
+  std::string verb;  // get list watch create update patch delete
   std::string plural;
-  Key key;                // name is empty for list and watch
+  Key key;  // name is empty for list and watch
   std::string subresource;
   Json body;
 };
@@ -41,8 +41,8 @@ class FakeClient final : public Client {
 
   // Test side, without faults and not counted. put() creates or replaces, status included.
   Json put(Json object);
-  void drop(const Kind& kind, const Key& key);                   // gone at once, whatever its finalizers
-  Json peek(const Kind& kind, const Key& key) const;             // null when absent
+  void drop(const Kind& kind, const Key& key);        // gone at once, whatever its finalizers
+  Json peek(const Kind& kind, const Key& key) const;  // null when absent
   std::vector<Json> all(const Kind& kind, const std::string& ns = "") const;
   void setStatus(const Kind& kind, const Key& key, Json status);
   // Deletes what has owner references and no living owner; returns how many went.
@@ -53,17 +53,22 @@ class FakeClient final : public Client {
   void breakWatches();
 
   std::function<std::optional<Error>(const FakeRequest&)> onRequest;  // an error here is the answer
-  bool podGrace = false;     // a pod with a node is only marked on delete, as by kube-apiserver
-  bool autoCollect = false;  // collectGarbage() after each delete
-  std::uint64_t writes() const { return writes_; }               // requests that changed something
-  const std::vector<FakeRequest>& log() const { return log_; }   // write requests, in order
+  bool podGrace = false;                            // a pod with a node is only marked on delete, as by kube-apiserver
+  bool autoCollect = false;                         // collectGarbage() after each delete
+  std::uint64_t writes() const { return writes_; }  // requests that changed something
+  const std::vector<FakeRequest>& log() const { return log_; }  // write requests, in order
   void clearLog() { log_.clear(); }
   std::uint64_t revision() const { return revision_; }
 
  private:
   class FakeWatch;
   using Table = std::map<Key, Json>;
-  struct Change { std::uint64_t revision; std::string table; WatchEvent::Type type; Json object, old; };
+  struct Change {
+    std::uint64_t revision;
+    std::string table;
+    WatchEvent::Type type;
+    Json object, old;
+  };
 
   std::optional<Error> refuse(const FakeRequest& request);
   Result<Json> write(const Kind& kind, const Key& key, Json next, const WriteOptions& options);

@@ -15,11 +15,13 @@ void run(std::function<Task<void>(Executor)> body, std::chrono::milliseconds lim
   asio::io_context io(1);
   bool done = false;
   std::exception_ptr error;
-  asio::co_spawn(io, [&] { return body(io.get_executor()); }, [&](std::exception_ptr e) {
-    done = true;
-    error = e;
-    io.stop();
-  });
+  asio::co_spawn(
+      io, [&] { return body(io.get_executor()); },
+      [&](std::exception_ptr e) {
+        done = true;
+        error = e;
+        io.stop();
+      });
   io.run_for(limit);
   if (!done) {
     std::fprintf(stderr, "test coroutine did not end within %lld ms\n", static_cast<long long>(limit.count()));

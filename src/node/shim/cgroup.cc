@@ -13,8 +13,8 @@ namespace slipway::node {
 namespace {
 
 struct Hierarchy {
-  std::string mount;        // where it is mounted
-  std::string own;          // this process's path in it, "/" at least
+  std::string mount;  // where it is mounted
+  std::string own;    // this process's path in it, "/" at least
 };
 
 bool writeText(const std::string& path, const std::string& text) {
@@ -97,7 +97,7 @@ std::optional<std::string> createV2(const std::string& id, std::int64_t memoryLi
     const std::string folder = parent + "/slipway/" + id;
     const bool memory = memoryLimit == 0 || writeText(folder + "/memory.max", std::to_string(memoryLimit));
     const bool cpu = cpuMillis == 0 ||
-        writeText(folder + "/cpu.max", fmt::format("{} {}", cpuMillis * kPeriodMicros / 1000, kPeriodMicros));
+                     writeText(folder + "/cpu.max", fmt::format("{} {}", cpuMillis * kPeriodMicros / 1000, kPeriodMicros));
     if (memory && (cpu || memoryLimit != 0)) {
       writeText(folder + "/memory.swap.max", "0");
       writeText(folder + "/memory.oom.group", "1");
@@ -123,7 +123,8 @@ std::optional<std::string> createV1(const std::string& controller, const std::st
 
 }  // namespace
 
-std::optional<Cgroup> Cgroup::create(const std::string& id, std::int64_t memoryLimit, std::int64_t cpuMillis, std::string* why) {
+std::optional<Cgroup> Cgroup::create(const std::string& id, std::int64_t memoryLimit, std::int64_t cpuMillis,
+                                     std::string* why) {
   if (memoryLimit == 0 && cpuMillis == 0) return std::nullopt;
   Cgroup group;
   if (auto folder = createV2(id, memoryLimit, cpuMillis)) {

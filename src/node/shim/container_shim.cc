@@ -38,7 +38,8 @@ void killAll(int child) {
 
 class Shim {
  public:
-  explicit Shim(Launch launch) : launch_(std::move(launch)), log_(launch_.logPath, launch_.logMaxBytes, launch_.logMaxFiles) {}
+  explicit Shim(Launch launch)
+      : launch_(std::move(launch)), log_(launch_.logPath, launch_.logMaxBytes, launch_.logMaxFiles) {}
 
   int run() {
     record_ = ShimRecord{static_cast<int>(::getpid()), startTicksOf(::getpid()), bootId(), 0, wallNow(), ""};
@@ -220,7 +221,8 @@ int shimMain(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
   if (words.size() == 2 && words[0] == "run") return runContainer(words[1]);
   if (words.size() >= 3 && words[0] == "enter") return enterContainer(words[1], {words.begin() + 2, words.end()});
-  static constexpr std::string_view usage = "slipway node-exec is used by the node itself: run FOLDER | enter FOLDER PROGRAM [ARG…]\n";
+  static constexpr std::string_view usage =
+      "slipway node-exec is used by the node itself: run FOLDER | enter FOLDER PROGRAM [ARG…]\n";
   return ::write(2, usage.data(), usage.size()) < 0 ? 2 : 2;
 }
 

@@ -11,9 +11,7 @@
 namespace slipway::node {
 namespace {
 
-std::int64_t nanos(WallTime t) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
-}
+std::int64_t nanos(WallTime t) { return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count(); }
 WallTime fromNanos(std::int64_t n) {
   return WallTime(std::chrono::duration_cast<WallTime::duration>(std::chrono::nanoseconds(n)));
 }
@@ -69,11 +67,23 @@ std::optional<std::string> readWholeFile(const std::string& path, std::size_t li
 Status writeSpec(const Launch& l) {
   Json mounts = Json::array();
   for (const Mount& m : l.mounts) mounts.push_back({{"source", m.source}, {"target", m.target}, {"readOnly", m.readOnly}});
-  const Json spec = {{"id", l.id}, {"podUid", l.podUid}, {"podName", l.podName}, {"namespace", l.ns},
-      {"container", l.container}, {"instance", l.instance}, {"argv", l.argv}, {"env", l.env}, {"workingDir", l.workingDir},
-      {"mounts", mounts}, {"memoryLimit", l.memoryLimit}, {"cpuMillis", l.cpuMillis}, {"folder", l.folder},
-      {"logPath", l.logPath}, {"logMaxBytes", l.logMaxBytes}, {"logMaxFiles", l.logMaxFiles},
-      {"substituteMounts", l.substituteMounts}};
+  const Json spec = {{"id", l.id},
+                     {"podUid", l.podUid},
+                     {"podName", l.podName},
+                     {"namespace", l.ns},
+                     {"container", l.container},
+                     {"instance", l.instance},
+                     {"argv", l.argv},
+                     {"env", l.env},
+                     {"workingDir", l.workingDir},
+                     {"mounts", mounts},
+                     {"memoryLimit", l.memoryLimit},
+                     {"cpuMillis", l.cpuMillis},
+                     {"folder", l.folder},
+                     {"logPath", l.logPath},
+                     {"logMaxBytes", l.logMaxBytes},
+                     {"logMaxFiles", l.logMaxFiles},
+                     {"substituteMounts", l.substituteMounts}};
   return writeFileAtomic(l.folder + "/spec.json", dumpJson(spec), 0600);
 }
 
@@ -106,8 +116,8 @@ Result<Launch> readSpec(const std::string& path) {
 }
 
 Status writeShimRecord(const std::string& folder, const ShimRecord& r) {
-  const Json json = {{"pid", r.pid}, {"startTicks", r.startTicks}, {"bootId", r.bootId}, {"childPid", r.childPid},
-      {"startedAt", nanos(r.startedAt)}, {"cgroup", r.cgroup}};
+  const Json json = {{"pid", r.pid},           {"startTicks", r.startTicks},      {"bootId", r.bootId},
+                     {"childPid", r.childPid}, {"startedAt", nanos(r.startedAt)}, {"cgroup", r.cgroup}};
   return writeFileAtomic(folder + "/shim.json", dumpJson(json), 0600);
 }
 
@@ -127,8 +137,13 @@ std::optional<ShimRecord> readShimRecord(const std::string& folder) {
 }
 
 Status writeExitRecord(const std::string& folder, const ContainerExit& e) {
-  const Json json = {{"exitCode", e.exitCode}, {"signal", e.signal}, {"reason", e.reason}, {"message", e.message},
-      {"startedAt", nanos(e.startedAt)}, {"finishedAt", nanos(e.finishedAt)}, {"containerId", e.containerId}};
+  const Json json = {{"exitCode", e.exitCode},
+                     {"signal", e.signal},
+                     {"reason", e.reason},
+                     {"message", e.message},
+                     {"startedAt", nanos(e.startedAt)},
+                     {"finishedAt", nanos(e.finishedAt)},
+                     {"containerId", e.containerId}};
   return writeFileAtomic(folder + "/exit.json", dumpJson(json), 0600);
 }
 

@@ -15,11 +15,11 @@ namespace slipway::node {
 
 struct ShimRecord {
   int pid = 0;
-  std::uint64_t startTicks = 0;   // field 22 of /proc/PID/stat: with the boot id it names a process for ever
+  std::uint64_t startTicks = 0;  // field 22 of /proc/PID/stat: with the boot id it names a process for ever
   std::string bootId;
-  int childPid = 0;               // 0: not started yet
+  int childPid = 0;  // 0: not started yet
   WallTime startedAt;
-  std::string cgroup;             // "", or the container's cgroup path below the controllers' mounts
+  std::string cgroup;  // "", or the container's cgroup path below the controllers' mounts
 };
 
 Status writeSpec(const Launch& launch);
@@ -28,8 +28,8 @@ Status writeShimRecord(const std::string& folder, const ShimRecord& record);
 std::optional<ShimRecord> readShimRecord(const std::string& folder);
 Status writeExitRecord(const std::string& folder, const ContainerExit& exit);
 
-std::string bootId();                          // "" where /proc does not tell
-std::uint64_t startTicksOf(int pid);           // 0: no such process
+std::string bootId();                 // "" where /proc does not tell
+std::uint64_t startTicksOf(int pid);  // 0: no such process
 bool isAlive(const ShimRecord& record);
 
 // Writes `text` to path through a temporary file and rename, so that a reader sees all of it or nothing.

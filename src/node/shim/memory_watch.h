@@ -5,7 +5,7 @@
 
 namespace slipway::node {
 
-std::vector<int> descendants(int pid);                     // children and theirs; empty when /proc does not tell
-std::int64_t residentOf(const std::vector<int>& pids);     // bytes, shared pages counted once per process
+std::vector<int> descendants(int pid);                  // children and theirs; empty when /proc does not tell
+std::int64_t residentOf(const std::vector<int>& pids);  // bytes, shared pages counted once per process
 
 }  // namespace slipway::node

@@ -36,7 +36,8 @@ Status unshareMounts() {
   };
   put("/proc/self/setgroups", "deny");
   // The same ids inside as outside: the program must not believe that it is root.
-  if (!put("/proc/self/uid_map", fmt::format("{} {} 1", uid, uid)) || !put("/proc/self/gid_map", fmt::format("{} {} 1", gid, gid)))
+  if (!put("/proc/self/uid_map", fmt::format("{} {} 1", uid, uid)) ||
+      !put("/proc/self/gid_map", fmt::format("{} {} 1", gid, gid)))
     return errnoFail(Code::Unavailable, "no user namespace");
   return {};
 }
@@ -56,7 +57,8 @@ void makeFile(const std::string& path) {
   if (fd >= 0) ::close(fd);
 }
 
-// Shows the host's entry `from` at `to`, which lies in a memory-backed folder of ours. Entries that cannot be bound are left out.
+// Shows the host's entry `from` at `to`, which lies in a memory-backed folder of ours. Entries that cannot be bound are left
+// out.
 void mirror(const std::string& from, const std::string& to) {
   struct stat info{};
   if (::lstat(from.c_str(), &info) != 0) return;
@@ -94,9 +96,11 @@ Status rebuildFolder(const std::string& host, const std::string& newRoot) {
     return errnoFail(Code::Unavailable, "cannot bind " + host);
   const std::vector<std::string> names = entriesOf(aside);
   if (names.size() > kMaxEntries)
-    return fail(Code::Invalid, fmt::format("mountPath below {}: the folder has {} entries; create the mount point there", host, names.size()));
+    return fail(Code::Invalid, fmt::format("mountPath below {}: the folder has {} entries; create the mount point there",
+                                           host, names.size()));
   const std::string inside = newRoot + host;
-  if (::mount("tmpfs", inside.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0) return errnoFail(Code::Unavailable, "tmpfs on " + inside);
+  if (::mount("tmpfs", inside.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0)
+    return errnoFail(Code::Unavailable, "tmpfs on " + inside);
   for (const std::string& name : names) mirror(aside + "/" + name, inside + "/" + name);
   ::umount2(aside.c_str(), MNT_DETACH);
   ::rmdir(aside.c_str());
@@ -107,10 +111,12 @@ Status rebuildFolder(const std::string& host, const std::string& newRoot) {
 Status makeDev(const std::string& newRoot, const std::string& terminationLog) {
   const std::string dev = newRoot + "/dev";
   ::mkdir(dev.c_str(), 0755);
-  if (::mount("tmpfs", dev.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0) return errnoFail(Code::Unavailable, "tmpfs on /dev");
+  if (::mount("tmpfs", dev.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0)
+    return errnoFail(Code::Unavailable, "tmpfs on /dev");
   for (const std::string& name : entriesOf("/dev")) {
-    static const std::set<std::string> wanted = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "mqueue",
-        "fd", "stdin", "stdout", "stderr", "core", "fuse", "dri", "kfd", "infiniband", "log"};
+    static const std::set<std::string> wanted = {"null", "zero", "full",   "random", "urandom",    "tty",    "ptmx",
+                                                 "pts",  "shm",  "mqueue", "fd",     "stdin",      "stdout", "stderr",
+                                                 "core", "fuse", "dri",    "kfd",    "infiniband", "log"};
     if (wanted.contains(name) || name.starts_with("nvidia")) mirror("/dev/" + name, dev + "/" + name);
   }
   if (!terminationLog.empty()) mirror(terminationLog, dev + "/termination-log");
@@ -118,7 +124,8 @@ Status makeDev(const std::string& newRoot, const std::string& terminationLog) {
 }
 
 Status makeRoot(const std::string& newRoot, const std::string& terminationLog) {
-  if (::mount("tmpfs", newRoot.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0) return errnoFail(Code::Unavailable, "tmpfs on " + newRoot);
+  if (::mount("tmpfs", newRoot.c_str(), "tmpfs", MS_NOSUID, "mode=0755") != 0)
+    return errnoFail(Code::Unavailable, "tmpfs on " + newRoot);
   // Unbindable: binding the folder that holds it must not bring it along into itself.
   ::mount(nullptr, newRoot.c_str(), nullptr, MS_UNBINDABLE, nullptr);
   for (const std::string& name : entriesOf("/")) {
@@ -259,7 +266,8 @@ void substituteMounts(Launch* launch) {
   for (std::size_t i = 0; i < mounts.size(); ++i) {
     const std::string token = fmt::format("\x01{}\x02", i);
     auto restore = [&](std::string& text) {
-      for (std::size_t hit = text.find(token); hit != std::string::npos; hit = text.find(token)) text.replace(hit, token.size(), mounts[i].source);
+      for (std::size_t hit = text.find(token); hit != std::string::npos; hit = text.find(token))
+        text.replace(hit, token.size(), mounts[i].source);
     };
     for (std::string& a : launch->argv) restore(a);
     for (std::string& e : launch->env) restore(e);

@@ -9,10 +9,10 @@
 namespace slipway::node {
 
 struct Program {
-  int pid = 0;          // leader of its own session and process group
-  int out = -1;         // read ends of its output
+  int pid = 0;   // leader of its own session and process group
+  int out = -1;  // read ends of its output
   int err = -1;
-  std::string note;     // what this machine could not give
+  std::string note;  // what this machine could not give
 };
 
 // cgroup may be null. Error: the message that the pod's status shows, e.g. `exec: "x": executable file not found in $PATH`.

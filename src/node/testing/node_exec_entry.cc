@@ -41,7 +41,8 @@ int serveHttp(int port, const char* file) {
     if (connection < 0) return 1;
     char buffer[4096];
     (void)!::read(connection, buffer, sizeof buffer);
-    const std::string reply = ::access(file, F_OK) == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" : "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+    const std::string reply = ::access(file, F_OK) == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+                                                        : "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
     (void)!::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL);
     ::close(connection);
   }

@@ -1,5 +1,5 @@
-// Test programs that run containers are their own shim (`node-exec`) and hold small programs to run in them (`test-program`).
-// In one of the test's own files:
+// Test programs that run containers are their own shim (`node-exec`) and hold small programs to run in them
+// (`test-program`). In one of the test's own files:
 //
 //   __attribute__((constructor)) void entry(int argc, char** argv) {
 //     int code = 0;

@@ -7,7 +7,8 @@
 namespace slipway::serving {
 
 struct EngineOptions {
-  bool predictProba = false;  // scikit-learn classifiers answer with probabilities instead of labels (KServe's PREDICT_PROBA)
+  bool predictProba =
+      false;  // scikit-learn classifiers answer with probabilities instead of labels (KServe's PREDICT_PROBA)
 };
 
 ModelLoader modelLoader(EngineOptions options);

@@ -58,7 +58,8 @@ Tensor tensorOf(Labels&& labels, Shape shape) {
 
 class SklearnEngineModel final : public Model {
  public:
-  SklearnEngineModel(sklearn::SharedSklearnModel model, bool proba) : model_(std::move(model)), proba_(proba && model_->hasProba()) {
+  SklearnEngineModel(sklearn::SharedSklearnModel model, bool proba)
+      : model_(std::move(model)), proba_(proba && model_->hasProba()) {
     metadata_.platform = "sklearn";
     metadata_.description = fmt::format("{}, {} features{}", model_->className(), model_->features(),
                                         model_->version().empty() ? "" : ", scikit-learn " + model_->version());
@@ -69,7 +70,9 @@ class SklearnEngineModel final : public Model {
   const ModelMetadata& metadata() const override { return metadata_; }
 
   Result<std::vector<Tensor>> infer(std::span<const Tensor> inputs) const override {
-    if (inputs.size() != 1) return fail(Code::BadRequest, fmt::format("{} inputs came, expected one: a table of {} features a row", inputs.size(), model_->features()));
+    if (inputs.size() != 1)
+      return fail(Code::BadRequest, fmt::format("{} inputs came, expected one: a table of {} features a row", inputs.size(),
+                                                model_->features()));
     const Tensor& input = inputs[0];
     // A single row may come as a flat list; scikit-learn refuses it, and so do we, saying what it takes.
     if (input.shape.size() != 2)
@@ -78,8 +81,10 @@ class SklearnEngineModel final : public Model {
     const auto rows = static_cast<std::size_t>(input.shape[0]);
     if (rows == 0) return fail(Code::BadRequest, fmt::format("input '{}' has no rows: at least one is needed", input.name));
     if (static_cast<std::size_t>(input.shape[1]) != model_->features())
-      return fail(Code::BadRequest, fmt::format("input '{}' has shape {}: X has {} features, but {} is expecting {} features as input", input.name,
-                                                protocol::describeShape(input.shape), input.shape[1], model_->className(), model_->features()));
+      return fail(
+          Code::BadRequest,
+          fmt::format("input '{}' has shape {}: X has {} features, but {} is expecting {} features as input", input.name,
+                      protocol::describeShape(input.shape), input.shape[1], model_->className(), model_->features()));
     if (input.type == DataType::Fp64) return run(input.values<double>(), rows);
     SLIP_TRY(const auto values, protocol::toDoubles(input));
     return run(values, rows);
@@ -89,7 +94,8 @@ class SklearnEngineModel final : public Model {
   protocol::TensorSpec outputSpec() const {
     if (proba_) return {kOutput, DataType::Fp64, {-1, static_cast<std::int64_t>(model_->classes().size())}};
     if (!model_->canPredict()) return {kOutput, DataType::Fp64, {-1, -1}};
-    protocol::TensorSpec spec{kOutput, model_->kind() == ModelKind::Classifier ? dataTypeOf(model_->classes().type) : DataType::Fp64, {-1}};
+    protocol::TensorSpec spec{
+        kOutput, model_->kind() == ModelKind::Classifier ? dataTypeOf(model_->classes().type) : DataType::Fp64, {-1}};
     if (model_->kind() == ModelKind::Clusterer) spec.type = DataType::Int32;
     if (model_->kind() == ModelKind::OutlierDetector) spec.type = DataType::Int64;
     if (model_->outputs() > 1) spec.shape.push_back(static_cast<std::int64_t>(model_->outputs()));

@@ -13,8 +13,7 @@ namespace fs = std::filesystem;
 
 fs::path iris() {
   const char* top = std::getenv("SLIPWAY_SOURCE_DIR");
-  return (top != nullptr ? fs::path(top) : fs::current_path()) /
-         "src/serving/engines/sklearn/testdata/sk12-logistic-p4.pkl";
+  return (top != nullptr ? fs::path(top) : fs::current_path()) / "src/serving/engines/sklearn/testdata/sk12-logistic-p4.pkl";
 }
 
 class SklearnEngine : public ::testing::Test {
@@ -58,14 +57,19 @@ TEST_F(SklearnEngine, AnswersWithProbabilitiesWhenAsked) {
 
 TEST_F(SklearnEngine, RefusesInputsThatDoNotFitNamingTensorAndFix) {
   const auto columns = model()->metadata().inputs[0].shape[1];
-  EXPECT_EQ(errorOf({rows(1, columns + 1)}),
-            fmt::format("400 input 'x' has shape [1, {}]: X has {} features, but LogisticRegression is expecting {} features as input", columns + 1, columns + 1, columns));
+  EXPECT_EQ(
+      errorOf({rows(1, columns + 1)}),
+      fmt::format(
+          "400 input 'x' has shape [1, {}]: X has {} features, but LogisticRegression is expecting {} features as input",
+          columns + 1, columns + 1, columns));
   EXPECT_EQ(errorOf({rows(0, columns)}), "400 input 'x' has no rows: at least one is needed");
   EXPECT_EQ(errorOf({Tensor::of<float>("x", {columns}, std::vector<float>(static_cast<std::size_t>(columns)))}),
             fmt::format("400 input 'x' has shape [{0}], expected two dimensions: [rows, {0}]", columns));
   EXPECT_NE(errorOf({rows(1, columns, std::nanf(""))}).find("400 Input X contains NaN"), std::string::npos);
   EXPECT_NE(errorOf({rows(1, columns), rows(1, columns)}).find("2 inputs came, expected one"), std::string::npos);
-  EXPECT_NE(errorOf({Tensor::ofTexts("x", {1, columns}, std::vector<std::string>(static_cast<std::size_t>(columns), "a"))}).find("datatype BYTES"), std::string::npos);
+  EXPECT_NE(errorOf({Tensor::ofTexts("x", {1, columns}, std::vector<std::string>(static_cast<std::size_t>(columns), "a"))})
+                .find("datatype BYTES"),
+            std::string::npos);
 }
 
 }  // namespace

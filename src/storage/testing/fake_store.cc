@@ -26,7 +26,8 @@ class Broken final : public net::BodyReader {
   std::string bytes_;
 };
 
-net::Response listKeys(const std::map<std::string, File>& files, const std::string& bucket, const net::Request& request, std::size_t pageSize) {
+net::Response listKeys(const std::map<std::string, File>& files, const std::string& bucket, const net::Request& request,
+                       std::size_t pageSize) {
   const std::string prefix = request.queryValue("prefix").value_or("");
   const std::string after = request.queryValue("continuation-token").value_or("");
   std::string xml, last;
@@ -40,11 +41,12 @@ net::Response listKeys(const std::map<std::string, File>& files, const std::stri
     if (truncated) break;
     ++count;
     last = key;
-    xml += fmt::format("<Contents><Key>{}</Key><ETag>&quot;{}&quot;</ETag><Size>{}</Size></Contents>", encodeUri(key, true), sha256Hex(file.bytes),
-                       file.bytes.size());
+    xml += fmt::format("<Contents><Key>{}</Key><ETag>&quot;{}&quot;</ETag><Size>{}</Size></Contents>", encodeUri(key, true),
+                       sha256Hex(file.bytes), file.bytes.size());
   }
   if (truncated) xml += fmt::format("<NextContinuationToken>{}</NextContinuationToken>", last);
-  return net::Response::text(200, fmt::format("<ListBucketResult><IsTruncated>{}</IsTruncated>{}</ListBucketResult>", truncated, xml));
+  return net::Response::text(
+      200, fmt::format("<ListBucketResult><IsTruncated>{}</IsTruncated>{}</ListBucketResult>", truncated, xml));
 }
 }  // namespace
 
@@ -96,7 +98,8 @@ struct FakeStore::State {
   net::Response answer(const net::Request& request) {
     const std::lock_guard lock(mutex);
     seen.push_back({request.method + " " + request.target, std::string(request.headers.getOr("Range", "")),
-                    std::string(request.headers.getOr("Authorization", "")), std::string(request.headers.getOr("X-Custom", ""))});
+                    std::string(request.headers.getOr("Authorization", "")),
+                    std::string(request.headers.getOr("X-Custom", ""))});
     std::string path = request.path().substr(1);
     const std::string_view host = request.headers.getOr("Host", "");
     if (host.find(".localhost") != std::string_view::npos) path = std::string(host.substr(0, host.find('.'))) + "/" + path;
@@ -106,16 +109,20 @@ struct FakeStore::State {
       r.headers.set("Location", found->second);
       return r;
     }
-    if (const auto found = answers.find(path); found != answers.end()) return net::Response::text(found->second.first, found->second.second);
+    if (const auto found = answers.find(path); found != answers.end())
+      return net::Response::text(found->second.first, found->second.second);
     if (request.queryValue("list-type")) return listKeys(files, path.substr(0, path.find('/')), request, pageSize);
     const auto found = files.find(path);
-    if (found == files.end()) return net::Response::text(404, "<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>");
+    if (found == files.end())
+      return net::Response::text(404, "<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>");
     return file(request, found->second);
   }
 };
 
 FakeStore::FakeStore() : state_(std::make_unique<State>()) {
-  const net::Handler handler = [s = state_.get()](net::Request request) -> Task<net::Response> { co_return s->answer(request); };
+  const net::Handler handler = [s = state_.get()](net::Request request) -> Task<net::Response> {
+    co_return s->answer(request);
+  };
   state_->server = std::make_unique<net::HttpServer>(state_->loop.get_executor(), handler);
   state_->port = state_->server->listen("127.0.0.1", 0)->port;
   state_->thread = std::thread([s = state_.get()] { s->loop.run(); });
@@ -166,7 +173,8 @@ std::vector<FakeStore::Seen> FakeStore::seen() const {
 }
 std::size_t FakeStore::count(const std::string& linePrefix) const {
   const auto all = seen();
-  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const Seen& s) { return s.line.starts_with(linePrefix); }));
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [&](const Seen& s) { return s.line.starts_with(linePrefix); }));
 }
 
 }  // namespace slipway::storage::testing

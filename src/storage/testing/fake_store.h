@@ -1,5 +1,5 @@
-// FakeStore: a web server in the test's process that holds files under /path and answers like S3 (ListObjectsV2, ranges, If-Match)
-// and like a plain web server. Records requests; can refuse, fail and break off. Thread-safe.
+// FakeStore: a web server in the test's process that holds files under /path and answers like S3 (ListObjectsV2, ranges,
+// If-Match) and like a plain web server. Records requests; can refuse, fail and break off. Thread-safe.
 //
 //   FakeStore store;  store.put("bucket/iris/model.joblib", bytes);
 //   ... fetch from store.url() ...   EXPECT_EQ(store.count("GET /bucket/iris/model.joblib"), 1);
@@ -15,17 +15,17 @@ class FakeStore {
  public:
   FakeStore();
   ~FakeStore();
-  std::string url() const;                              // "http://127.0.0.1:port"
+  std::string url() const;  // "http://127.0.0.1:port"
   void put(const std::string& path, std::string bytes, const std::string& contentType = "application/octet-stream");
   void redirect(const std::string& path, const std::string& to);
   void respond(const std::string& path, int status, const std::string& body);  // instead of what is stored there
-  void failNext(int requests, int status);              // the next object reads answer with this status
-  void breakNext(int requests, std::size_t afterBytes); // the next object reads end in a broken connection
+  void failNext(int requests, int status);               // the next object reads answer with this status
+  void breakNext(int requests, std::size_t afterBytes);  // the next object reads end in a broken connection
   void setPageSize(std::size_t keys);
   void ignoreRanges();
 
   struct Seen {
-    std::string line;        // "GET /bucket/key?query"
+    std::string line;                          // "GET /bucket/key?query"
     std::string range, authorization, custom;  // custom: header X-Custom
   };
   std::vector<Seen> seen() const;

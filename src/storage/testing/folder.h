@@ -17,7 +17,7 @@ class Folder {
 };
 
 void writeFile(const std::filesystem::path& path, const std::string& text);
-std::string readFile(const std::filesystem::path& path);         // "<missing>" when it cannot be read
-std::string listFiles(const std::filesystem::path& folder);      // relative paths of files and links, sorted, by spaces
+std::string readFile(const std::filesystem::path& path);     // "<missing>" when it cannot be read
+std::string listFiles(const std::filesystem::path& folder);  // relative paths of files and links, sorted, by spaces
 
 }  // namespace slipway::storage::testing
