@@ -115,6 +115,13 @@ std::vector<std::string> hostsOf(const Json& isvc, const RouteOptions& options, 
     const auto own = hostOfUrl(textAt(at(isvc, "status"), "url"));
     if (!own.empty() && std::find(hosts.begin(), hosts.end(), own) == hosts.end()) hosts.push_back(own);
   }
+  if (!clusterLocal(isvc)) {  // where status.components.*.url point
+    for (const char* component : {"predictor", "transformer"}) {
+      const auto url = textAt(at(isvc, "status", "components", component), "url");
+      const auto host = hostOfUrl(url);
+      if (!host.empty() && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) hosts.push_back(host);
+    }
+  }
   if (!services.contains({ns, name})) {  // a Service of that name keeps its own meaning
     for (auto& host : internalNames(name, ns, options)) hosts.push_back(std::move(host));
   }

@@ -263,6 +263,9 @@ Result<std::vector<Mount>> mountsOf(const Json& container, const VolumePlaces& p
       std::error_code ec;
       const fs::path wanted = fs::path(place->second.path) / sub;
       if (!fs::exists(wanted, ec) && !place->second.readOnly) fs::create_directories(wanted, ec);
+      if (!fs::exists(wanted, ec)) {
+        return fail(Code::NotFound, fmt::format("volume \"{}\" has no folder \"{}\": put the files into {}", name, sub, wanted.string()));
+      }
       const fs::path real = fs::canonical(wanted, ec);
       const fs::path root = fs::canonical(place->second.path, ec);
       if (ec) return fail(Code::NotFound, fmt::format("failed to prepare subPath \"{}\" for volumeMount \"{}\"", sub, name));

@@ -1,0 +1,62 @@
+"""The commands of the README's "Use it" section do what it says, as they stand there (ports and folders apart)."""
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import urllib.request
+
+from conftest import BIN, ROOT, wait_for
+
+
+def commands(section):
+    text = (ROOT / "README.md").read_text().split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line[4:].split("  #")[0].strip() for line in text.splitlines() if line.startswith("    ")]
+    return [line for line in lines if line]
+
+
+def answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def test_the_readmes_commands_work_as_written(start_platform, iris_model, tmp_path):
+    platform, ran = None, []
+    for line in commands("Use it"):
+        words = shlex.split(line)
+        if line.startswith("slipway up"):
+            platform = start_platform(*words[2:])
+            shutil.copy(iris_model, platform.model_folder("models", "my-models", "iris"))
+        elif words[0] == "export":
+            assert line == "export KUBECONFIG=$PWD/slipway-data/kubeconfig"
+        elif words[0] == "kubectl":
+            subprocess.run(words, cwd=ROOT, check=True, env={"KUBECONFIG": platform.kubeconfig, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+                           stdout=subprocess.DEVNULL)
+        elif words[0] == "curl":
+            platform.wait_isvc_ready("models", "iris")
+            ported = [w.replace(":8080/", f":{platform.gateway_port}/") for w in words]
+            out = subprocess.run([*ported, "-sS", "-m", "10"], capture_output=True, text=True, check=True).stdout
+            assert json.loads(out) == {"predictions": [0]}
+        elif line.startswith("slipway model-server"):
+            serve_alone(words, iris_model)
+        else:
+            raise AssertionError(f"a README command that no test runs: {line}")
+        ran.append(words[0])
+    assert {"slipway", "kubectl", "curl"} <= set(ran)
+
+
+def serve_alone(words, iris_model):
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    args = [re.sub(r"^DIR$", str(iris_model.parent), w) for w in words[1:]]
+    args[args.index("--http_port") + 1] = str(port)
+    server = subprocess.Popen([BIN, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/v2/health/ready"), "the model server is ready")
+    finally:
+        server.terminate()
+        assert server.wait(20) == 0
