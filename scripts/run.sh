@@ -54,6 +54,7 @@ start_platform() {
   export KUBECONFIG=$ROOT/$data/kubeconfig
   case $data in /*) KUBECONFIG=$data/kubeconfig ;; esac
   gateway=$(sed -n 's/.*gateway \(http[^ ,]*\).*/\1/p' "$data/up.out")
+  model=http://iris.models.localhost:${gateway##*:}  # curl and browsers take *.localhost to this machine
   say "$(cat "$data/up.out")"
 }
 
@@ -73,8 +74,8 @@ wait_ready() {
 ask() {  # TITLE PATH BODY
   local out
   say "$1"
-  printf '    POST %s%s\n    %s\n' "$gateway" "$2" "$3"
-  out=$(curl -sS -m 10 -w '\n%{http_code} %{time_total}' -H 'Content-Type: application/json' -H "Host: iris.models.localhost" "$gateway$2" -d "$3") || die "the gateway did not answer"
+  printf '    POST %s%s\n    %s\n' "$model" "$2" "$3"
+  out=$(curl -sS -m 10 -w '\n%{http_code} %{time_total}' -H 'Content-Type: application/json' "$model$2" -d "$3") || die "the gateway did not answer"
   local body=${out%$'\n'*} tail=${out##*$'\n'}
   printf '    %s%s%s\n    in %s ms\n' "$BOLD" "$body" "$OFF" "$(awk '{printf "%.1f", $2 * 1000}' <<<"$tail")"
   [ "${tail%% *}" = 200 ] || die "expected status 200, got ${tail%% *}"
@@ -89,10 +90,9 @@ ask "Asking with the V1 protocol" /v1/models/iris:predict '{"instances": [[5.1, 
 ask "Asking with the V2 protocol" /v2/models/iris/infer \
   '{"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.9, 3.0, 4.2, 1.5]}]}'
 
-port=${gateway##*:}
 cat <<EOF
 
-${BOLD}Your model is served.${OFF}   gateway  $gateway   model  http://iris.models.localhost:$port/v1/models/iris:predict
+${BOLD}Your model is served.${OFF}   gateway  $gateway   model  $model/v1/models/iris:predict
 
     export KUBECONFIG=$KUBECONFIG
 

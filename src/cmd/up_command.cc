@@ -20,6 +20,7 @@ void runUp(const PlatformOptions& options, int* exitCode) {
               ready->gatewayUrl.empty() ? "off" : ready->gatewayUrl.c_str(), ready->kubeconfig.c_str());
   std::fflush(stdout);
   platform.waitForSignal();
+  logInfo("stopping: requests and pods get up to {} s", options.grace.count());
   platform.stop();
   *exitCode = 0;
 }

@@ -178,6 +178,32 @@ void HttpServer::State::startAccepting(std::shared_ptr<Acceptor> acceptor) {
   asio::co_spawn(executor, acceptLoop(shared_from_this(), acceptor), asio::detached);
 }
 
+namespace {
+
+Error listenError(const std::string& where, const boost::system::error_code& ec) {
+  if (ec == asio::error::address_in_use)
+    return {Code::AlreadyExists, where + " is in use by another process; choose another port or 0 for any free one", ""};
+  if (ec == asio::error::access_denied)
+    return {Code::Forbidden, "not allowed to listen on " + where + "; choose a port above 1023", ""};
+  return {Code::Unavailable, "cannot listen on " + where + ": " + ec.message(), ""};
+}
+
+}  // namespace
+
+Status HttpServer::checkFree(const std::string& address, std::uint16_t port) {
+  boost::system::error_code ec;
+  const auto ip = asio::ip::make_address(address, ec);
+  if (ec || port == 0) return {};  // listen() says what is wrong with the address
+  asio::io_context io;
+  tcp::acceptor probe(io);
+  const tcp::endpoint endpoint(ip, port);
+  probe.open(endpoint.protocol(), ec);
+  if (!ec) probe.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec) probe.bind(endpoint, ec);
+  if (ec) return fail(listenError(address + ":" + std::to_string(port), ec));
+  return {};
+}
+
 Result<Bound> HttpServer::listen(const std::string& address, std::uint16_t port) {
   const auto where = address + ":" + std::to_string(port);
   boost::system::error_code ec;
@@ -194,12 +220,7 @@ Result<Bound> HttpServer::listen(const std::string& address, std::uint16_t port)
   }
   if (!ec) acceptor->bind(endpoint, ec);
   if (!ec) acceptor->listen(4096, ec);
-  if (ec == asio::error::address_in_use) {
-    return fail(Code::AlreadyExists, where + " is in use by another process; choose another port or 0 for any free one");
-  }
-  if (ec == asio::error::access_denied)
-    return fail(Code::Forbidden, "not allowed to listen on " + where + "; choose a port above 1023");
-  if (ec) return fail(Code::Unavailable, "cannot listen on " + where + ": " + ec.message());
+  if (ec) return fail(listenError(where, ec));
   const auto local = acceptor->local_endpoint(ec);
   state_->startAccepting(acceptor);
   return Bound{local.address().to_string(), local.port()};

@@ -52,6 +52,9 @@ class HttpServer {
   ~HttpServer();  // closes at once; drain() first where answers matter
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
+  // Error as listen() when somebody listens on the port, even with SO_REUSEPORT: listeners of several cores share a port on
+  // purpose, two programs must not.
+  static Status checkFree(const std::string& address, std::uint16_t port);
   // Several calls add listeners. Errors: AlreadyExists when the port is in use ("127.0.0.1:6443 is in use by another
   // process; choose another port"), Invalid for what is not an IP address, Forbidden.
   Result<Bound> listen(const std::string& address, std::uint16_t port);

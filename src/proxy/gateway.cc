@@ -51,6 +51,7 @@ Result<net::Bound> Gateway::listen() {
   server.maxConnections = options_.maxConnections;
   server.reusePort = threads > 1;
   server.tls = options_.tls;
+  SLIP_CHECK(net::HttpServer::checkFree(options_.address, options_.port));
   net::Bound bound{options_.address, options_.port};
   for (unsigned i = 0; i < threads; ++i) {
     auto worker = std::make_unique<Worker>(board_, options_.forwarder);

@@ -28,9 +28,11 @@ def test_the_readmes_commands_work_as_written(start_platform, iris_model, tmp_pa
         words = shlex.split(line)
         if line.startswith("slipway up"):
             platform = start_platform(*words[2:])
-            shutil.copy(iris_model, platform.model_folder("models", "my-models", "iris"))
         elif words[0] == "export":
             assert line == "export KUBECONFIG=$PWD/slipway-data/kubeconfig"
+        elif words[0] == "python3":
+            assert words[1:] == ["examples/quickstart/train.py", "slipway-data/volumes/models/my-models/iris"]
+            shutil.copy(iris_model, platform.model_folder("models", "my-models", "iris"))
         elif words[0] == "kubectl":
             subprocess.run(words, cwd=ROOT, check=True, env={"KUBECONFIG": platform.kubeconfig, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
                            stdout=subprocess.DEVNULL)

@@ -35,6 +35,12 @@ def test_up_names_the_port_that_is_in_use_and_the_fix(tmp_path):
     assert str(port) in result.stderr and "--api-port" in result.stderr
 
 
+def test_up_refuses_a_gateway_port_that_another_platform_serves(platform, tmp_path):
+    result = run("up", "--data-dir", str(tmp_path / "d"), "--api-port", "0", "--gateway-port", str(platform.gateway_port))
+    assert result.returncode == 1
+    assert str(platform.gateway_port) in result.stderr and "--gateway-port" in result.stderr
+
+
 def test_up_says_when_its_folder_cannot_be_written(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")

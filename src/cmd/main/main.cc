@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   if (slipway::cmd::runNodeExec(argc, argv, &shimCode)) return shimCode;
   CLI::App app{"The OpenDataHub model-serving stack in one binary.", "slipway"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "slipway 0.1.0", "Print the version");
   int exitCode = 0;
   slipway::cmd::addUpCommand(app, &exitCode);
   slipway::cmd::addModelServerCommand(app, &exitCode);
