@@ -67,6 +67,9 @@ void GarbageCollector::onBatch(const Store::Batch& batch) {
     } else if (!change.after->ownerUids.empty() || change.after->deleting) {
       work_.add({resource, change.after->ns, change.after->name});
     }
+    // An owner that was let go may have waited for this dependent (foreground deletion).
+    if (!change.deleted && change.before && change.before->ownerUids != change.after->ownerUids)
+      enqueueOwners(*change.before);
   }
 }
 

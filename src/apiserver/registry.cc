@@ -77,7 +77,8 @@ Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query
   }
   Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
   ListPage page;
-  page.revision = snapshot.revision;
+  // A list in pages tells the revision of its first page: a watch from there replays what changed between the pages.
+  page.revision = query.continueToken.empty() ? snapshot.revision : resume.revision;
   const std::pair<std::string, std::string> after{resume.ns, resume.name};
   for (EntryPtr& entry : snapshot.entries) {
     if (!query.continueToken.empty() && std::pair(entry->ns, entry->name) <= after) continue;

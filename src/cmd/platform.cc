@@ -110,6 +110,7 @@ Result<std::string> Platform::State::startApi() {
   surface.tokens = {{token, {"admin", "", {"system:masters"}}}};
   surface.accountKey = accountKey;
   handler = std::make_unique<apiserver::ApiHandler>(api->registry(), std::make_shared<SystemClock>(), surface);
+  handler->setReady(false);  // /readyz tells when namespaces, roles and runtimes are there
   https = std::make_unique<net::HttpServer>(
       io.get_executor(), [this](net::Request r) { return handler->handle(std::move(r)); }, httpOptions);
   auto bound = https->listen(options.listen, options.apiPort);
@@ -157,8 +158,12 @@ Status Platform::State::startControllers(std::uint16_t gatewayPort) {
     isvc::startServing({api->client(), *cache, clock, *scope}, serving);
     feed = std::make_unique<feed::RouteFeed>(io.get_executor(), *cache, board, clock);
     feed->start(*scope);
-    if (!options.node) co_return Status{};
-    co_return co_await startNode();
+    if (options.node) {
+      auto nodeStarted = co_await startNode();
+      SLIP_CO_CHECK(std::move(nodeStarted));
+    }
+    handler->setReady(true);
+    co_return Status{};
   });
 }
 

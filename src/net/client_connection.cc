@@ -168,6 +168,9 @@ Task<Result<Response>> ClientConnection::readHead(bool noBody) {
     gotByte = true;
     in.commit(*n);
   }
+  // The stream cannot be handed over while the rest of the request is still being written to it.
+  if (response.status == 101 && pumping_)
+    co_return fail(Code::BadGateway, pool->where + " switched protocols before the request body ended");
   co_return finishHead(std::move(response));
 }
 

@@ -387,6 +387,9 @@ Task<bool> ServerConnection::answer() {
 }
 
 Task<bool> ServerConnection::writeResponse(Response response) {
+  // An upgrade takes the stream away, which a body that is still coming needs.
+  if (response.status == 101 && response.upgrade && !bodyDone_)
+    response = Response::text(502, "upgrade before the end of the request body\n");
   if (!bodyDone_ || core_->draining) keepAlive_ = false;
   continuePending_ = false;  // the final status answers the expectation
   const h1::ResponseContext context{head_, keepAlive_, minor_, core_->options.serverHeader, h1::httpDate()};

@@ -140,7 +140,11 @@ Task<Result<Started>> ProcessRuntime::start(Launch launch) {
   stream_descriptor answer(executor_, pipe[0]);
   SLIP_CO_CHECK(pid);
   Result<std::shared_ptr<Child>> child = openChild(launch.id, launch.folder, *pid);
-  SLIP_CO_CHECK(child);
+  if (!child) {  // no descriptor left: a shim that nobody watches must not go on
+    ::kill(*pid, SIGKILL);
+    ::waitpid(*pid, nullptr, 0);
+    co_return fail(child.error());
+  }
   ReadText read = co_await readAll(answer, 65536, kStartTimeout);
   const std::size_t started = read.text.find("started ");
   if (started != std::string::npos) {

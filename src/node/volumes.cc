@@ -264,7 +264,8 @@ Result<std::vector<Mount>> mountsOf(const Json& container, const VolumePlaces& p
       const fs::path wanted = fs::path(place->second.path) / sub;
       if (!fs::exists(wanted, ec) && !place->second.readOnly) fs::create_directories(wanted, ec);
       if (!fs::exists(wanted, ec)) {
-        return fail(Code::NotFound, fmt::format("volume \"{}\" has no folder \"{}\": put the files into {}", name, sub, wanted.string()));
+        return fail(Code::NotFound,
+                    fmt::format("volume \"{}\" has no folder \"{}\": put the files into {}", name, sub, wanted.string()));
       }
       const fs::path real = fs::canonical(wanted, ec);
       const fs::path root = fs::canonical(place->second.path, ec);

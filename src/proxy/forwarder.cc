@@ -141,6 +141,9 @@ Task<Response> Forwarder::handle(Request request) {
 // Headers for the next hop; what the log needs of the request.
 void Forwarder::prepare(Request& request, Exchange& x) {
   auto& headers = request.headers;
+  // First, so that a client's Connection field cannot name what is added below.
+  const bool upgrade = headers.has("upgrade") && net::hasToken(headers.getOr("connection", ""), "upgrade");
+  removeHopByHop(headers, upgrade);
   const auto given = headers.get("x-request-id");
   if (given && validRequestId(*given)) {
     x.id = std::string(*given);
@@ -148,7 +151,6 @@ void Forwarder::prepare(Request& request, Exchange& x) {
     x.id = newRequestId();
     headers.set("X-Request-Id", x.id);
   }
-  const bool upgrade = headers.has("upgrade") && net::hasToken(headers.getOr("connection", ""), "upgrade");
   if (x.log) {
     x.client = request.peer.address;
     x.method = request.method;
@@ -156,7 +158,6 @@ void Forwarder::prepare(Request& request, Exchange& x) {
     x.host = std::string(headers.getOr("host", ""));
   }
   addForwarded(headers, request.peer, options_.https);
-  removeHopByHop(headers, upgrade);
 }
 
 std::shared_ptr<EndpointState> Forwarder::pick(const Exchange& x, const BackendRuntime& backend, unsigned limit) {

@@ -211,6 +211,10 @@ class Unpacker {
     if (target == nullptr || !staysInside(target, parts.folders.size()))
       return refuse(Code::Invalid,
                     fmt::format("link '{}' leads out of the archive, to '{}'", path, target == nullptr ? "" : target));
+    char standing[4096];
+    const ssize_t length = ::readlinkat(parent, parts.name.c_str(), standing, sizeof standing);
+    if (length > 0 && std::string_view(standing, static_cast<std::size_t>(length)) == target)
+      return {};  // of an earlier try
     if (::symlinkat(target, parent, parts.name.c_str()) != 0)
       return errno == EEXIST ? Status(refuse(Code::Invalid, fmt::format("link '{}' would replace an earlier entry", path)))
                              : Status(fail(writeError(root_ / path, errno)));
@@ -230,6 +234,11 @@ class Unpacker {
     if (::fstatat(source->get(), from.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(info.st_mode))
       return refuse(Code::Invalid,
                     fmt::format("link '{}' to '{}', which is not a file before it in the archive", path, target));
+    // What an unpacking that was killed half way left behind.
+    struct stat standing{};
+    if (target != path && ::fstatat(parent, parts.name.c_str(), &standing, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(standing.st_mode))
+      ::unlinkat(parent, parts.name.c_str(), 0);
     if (::linkat(source->get(), from.name.c_str(), parent, parts.name.c_str(), 0) != 0)
       return refuse(Code::Invalid, fmt::format("link '{}' to '{}': {}", path, target, std::strerror(errno)));
     ++files_;

@@ -195,7 +195,9 @@ Status ModelCache::store(const std::string& key, const fs::path& staging) const 
     if (relative.find('\n') != std::string::npos) return fail(Code::Invalid, "a file name holds a line break");
     text += fmt::format("{} {} {}\n", sum, fs::file_size(it->path(), error), relative);
     const fs::path blob = folder_ / "blobs" / sum;
-    if (fs::exists(blob, error)) continue;
+    const auto kept = fs::file_size(blob, error);
+    if (!error && kept == fs::file_size(it->path(), error)) continue;
+    fs::remove(blob, error);  // absent, or cut short by a power failure
     const fs::path source = it->is_symlink() ? fs::canonical(it->path(), error) : it->path();
     fs::permissions(source, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read, error);
     if (::link(source.c_str(), blob.c_str()) != 0 && errno != EEXIST) return failIn("model cache", writeError(blob, errno));

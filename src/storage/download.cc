@@ -98,6 +98,9 @@ class Target {
     return finishPiece(piece);
   }
 
+  // True but for the first caller: two parts that end together must not both finish the file. Under the download's mutex.
+  bool taken() { return std::exchange(taken_, true); }
+
   Status finish() {
     if (fd_ >= 0 && ::close(std::exchange(fd_, -1)) != 0) return fail(writeError(part_, errno));
     std::error_code error;
@@ -170,6 +173,8 @@ class Target {
   }
 
   Status finishPiece(std::size_t piece) {
+    // On disk before it is noted as done: the file has its full size from the start, so only the note tells.
+    if (::fdatasync(fd_) != 0) return fail(writeError(part_, errno));
     const std::lock_guard lock(mutex_);
     done_[piece] = true;
     --left_;
@@ -181,6 +186,7 @@ class Target {
 
   const SourceObject& object_;
   fs::path final_, part_, notes_;
+  bool taken_ = false;
   std::uint64_t chunk_ = 0;
   std::size_t pieces_ = 1;
   std::atomic<std::size_t> left_{1};
@@ -245,7 +251,7 @@ class Download {
 
   Status finishIfComplete(Target& target) {
     const std::lock_guard lock(mutex_);
-    return target.complete() ? finish(target) : Status{};
+    return target.complete() && !target.taken() ? finish(target) : Status{};
   }
   Status finish(Target& target) {
     auto done = target.finish();

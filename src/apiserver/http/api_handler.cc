@@ -70,6 +70,7 @@ Result<UserInfo> ApiHandler::impersonate(const net::Request& request, UserInfo u
   info.version = "v1";
   info.resource = "users";
   info.name = other.name;
+  bool accountGroups = false;  // filled in here rather than asked for by the client
   constexpr std::string_view kAccount = "system:serviceaccount:";
   if (other.name.compare(0, kAccount.size(), kAccount) == 0) {
     const auto colon = other.name.find(':', kAccount.size());
@@ -77,11 +78,12 @@ Result<UserInfo> ApiHandler::impersonate(const net::Request& request, UserInfo u
     info.resource = "serviceaccounts";
     info.ns = other.name.substr(kAccount.size(), colon - kAccount.size());
     info.name = other.name.substr(colon + 1);
-    if (other.groups.empty()) other.groups = {"system:serviceaccounts", "system:serviceaccounts:" + info.ns};
+    accountGroups = other.groups.empty();
+    if (accountGroups) other.groups = {"system:serviceaccounts", "system:serviceaccounts:" + info.ns};
   }
   SLIP_CHECK(authorizer_.check(user, info, registry_.catalog()));
   for (const std::string& group : other.groups) {
-    if (group.compare(0, 22, "system:serviceaccounts") == 0 && info.resource == "serviceaccounts") continue;
+    if (accountGroups) continue;
     RequestInfo g = info;
     g.resource = "groups";
     g.ns.clear();
