@@ -63,7 +63,8 @@ void checkReferences(const Json& value, const Json& schemas) {
 }
 
 TEST(OpenApi, ReferencesResolve) {
-  for (const auto& [path, entry] : openApiIndex()["paths"].items()) {
+  const Json index1 = openApiIndex();  // must outlive the loop over it
+  for (const auto& [path, entry] : index1.at("paths").items()) {
     const Json doc = document(path);
     checkReferences(doc["paths"], doc["components"]["schemas"]);
     checkReferences(doc["components"], doc["components"]["schemas"]);
