@@ -7,6 +7,7 @@
 //   Admission{.group = "serving.kserve.io", .kind = "InferenceService", .mutate = defaults, .validate = rules}
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace slipway::apiserver {
 struct UserInfo {
   std::string name, uid;
   std::vector<std::string> groups;
+  std::map<std::string, std::vector<std::string>> extra = {};  // e.g. the pod that a token is bound to
   // The platform's own components, which go around authorization.
   static UserInfo system() { return {"system:apiserver", "", {"system:masters"}}; }
   bool inGroup(std::string_view group) const { return std::find(groups.begin(), groups.end(), group) != groups.end(); }

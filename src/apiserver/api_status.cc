@@ -67,6 +67,16 @@ Failure forbidden(const Resource& r, const std::string& name, const std::string&
   return withStatus(Code::Forbidden, fmt::format("{} is forbidden: {}", subject, why), detailsOf(r, name, r.plural));
 }
 
+Failure namespaceTerminating(const Resource& r, const std::string& name, const std::string& ns) {
+  const std::string why = fmt::format("unable to create new content in namespace {} because it is being terminated", ns);
+  const std::string subject = name.empty() ? r.qualified() : fmt::format("{} \"{}\"", r.qualified(), name);
+  Json details = detailsOf(r, name, r.plural);
+  details["causes"] = Json::array({{{"reason", "NamespaceTerminating"},
+                                    {"message", fmt::format("namespace {} is being terminated", ns)},
+                                    {"field", "metadata.namespace"}}});
+  return withStatus(Code::Forbidden, fmt::format("{} is forbidden: {}", subject, why), details);
+}
+
 Failure invalid(const Resource& r, const std::string& name, const std::vector<FieldError>& causes) {
   std::string list;
   Json items = Json::array();
@@ -104,6 +114,24 @@ Failure methodNotAllowed(const std::string& method) {
 
 Failure expired(std::uint64_t revision, std::uint64_t oldest) {
   return withStatus(Code::Gone, fmt::format("too old resource version: {} ({})", revision, oldest));
+}
+
+Failure tooLargeRevision(std::uint64_t asked, std::uint64_t current) {
+  const Json causes = Json::array({{{"reason", "ResourceVersionTooLarge"}, {"message", "Too large resource version"}}});
+  return withStatus(Code::Timeout, fmt::format("Timeout: Too large resource version: {}, current: {}", asked, current),
+                    Json{{"retryAfterSeconds", 1}, {"causes", causes}});
+}
+
+Failure listExpired(const std::string& message, const std::string& continueToken) {
+  Json status = failure(Code::Gone, message);
+  if (!continueToken.empty()) status["metadata"]["continue"] = continueToken;
+  return fail(Code::Gone, message, dumpJson(status));
+}
+
+Failure noSpace(const std::string& message) {
+  Json status = failure(Code::Internal, message);
+  status.erase("reason");
+  return fail(Code::Internal, message, dumpJson(status));
 }
 
 Failure unsupportedMediaType(const std::vector<std::string>& accepted) {

@@ -38,19 +38,35 @@ const std::vector<std::string> kCoreEdit = {
     "configmaps",    "endpoints", "persistentvolumeclaims", "pods",     "pods/exec", "pods/attach", "pods/portforward",
     "pods/eviction", "secrets",   "serviceaccounts",        "services", "events"};
 
-std::vector<Json> roleRules() {
+// The roles that users aggregate into, as on a cluster: `view` is part of `edit`, `edit` of `admin`; each gathers what
+// carries its label, first of all system:aggregate-to-ITSELF.
+Json aggregating(const std::string& name, const std::string& partOf) {
+  const std::string label = "rbac.authorization.k8s.io/aggregate-to-";
+  Json role = clusterRole(name, Json::array());
+  role["aggregationRule"] = {{"clusterRoleSelectors", Json::array({{{"matchLabels", {{label + name, "true"}}}}})}};
+  if (!partOf.empty()) role["metadata"]["labels"][label + partOf] = "true";
+  return role;
+}
+
+Json aggregated(const std::string& into, Json rules) {
+  Json role = clusterRole("system:aggregate-to-" + into, std::move(rules));
+  role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-" + into] = "true";
+  return role;
+}
+
+std::vector<Json> userRoles() {
   const std::vector<std::string> all = {"*"};
-  Json view = Json::array({rule({""}, kCoreView, kRead),
-                           rule({"apps", "autoscaling", "networking.k8s.io", "discovery.k8s.io"}, all, kRead),
-                           rule(kOurGroups, all, kRead)});
-  Json edit = view;
-  edit.push_back(rule({""}, kCoreEdit, kWrite));
-  edit.push_back(rule({""}, {"serviceaccounts/token"}, {"create"}));
-  edit.push_back(rule({"apps", "autoscaling", "networking.k8s.io"}, all, kWrite));
-  edit.push_back(rule(kOurGroups, all, kWrite));
-  Json admin = edit;
-  admin.push_back(rule({"rbac.authorization.k8s.io"}, {"roles", "rolebindings"}, kWrite));
-  return {view, edit, admin};
+  const Json view = Json::array({rule({""}, kCoreView, kRead),
+                                 rule({"apps", "autoscaling", "networking.k8s.io", "discovery.k8s.io"}, all, kRead),
+                                 rule(kOurGroups, all, kRead)});
+  const Json edit =
+      Json::array({rule({""}, kCoreEdit, kWrite), rule({""}, {"serviceaccounts"}, {"impersonate"}),
+                   rule({""}, {"serviceaccounts/token"}, {"create"}),
+                   rule({"apps", "autoscaling", "networking.k8s.io"}, all, kWrite), rule(kOurGroups, all, kWrite)});
+  const Json admin = Json::array({rule({"rbac.authorization.k8s.io"}, {"roles", "rolebindings"}, kWrite),
+                                  rule({"authorization.k8s.io"}, {"localsubjectaccessreviews"}, {"create"})});
+  return {aggregated("view", view),    aggregated("edit", edit),     aggregated("admin", admin),
+          aggregating("view", "edit"), aggregating("edit", "admin"), aggregating("admin", "")};
 }
 
 void addRoles(Registry& registry, std::vector<Wanted>& wanted) {
@@ -58,15 +74,15 @@ void addRoles(Registry& registry, std::vector<Wanted>& wanted) {
   const Resource* roles = registry.resource(group, "v1", "clusterroles");
   const Resource* bindings = registry.resource(group, "v1", "clusterrolebindings");
   if (!roles || !bindings) return;
-  const auto rules = roleRules();
   const auto role = [&](const std::string& name, Json r) {
     wanted.push_back({roles, "", name, clusterRole(name, std::move(r))});
   };
   Json everything = rule({"*"}, {"*"}, {"*"});
   role("cluster-admin", Json::array({everything, Json{{"nonResourceURLs", {"*"}}, {"verbs", {"*"}}}}));
-  role("view", rules[0]);
-  role("edit", rules[1]);
-  role("admin", rules[2]);
+  for (Json& made : userRoles()) {
+    const std::string name = made["metadata"]["name"];
+    wanted.push_back({roles, "", name, std::move(made)});
+  }
   role("system:discovery", Json::array({Json{{"nonResourceURLs",
                                               {"/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi",
                                                "/openapi/*", "/readyz", "/version", "/version/"}},
@@ -74,6 +90,8 @@ void addRoles(Registry& registry, std::vector<Wanted>& wanted) {
   role("system:basic-user",
        Json::array({rule({"authorization.k8s.io"}, {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}, {"create"}),
                     rule({"authentication.k8s.io"}, {"selfsubjectreviews"}, {"create"})}));
+  role("system:auth-delegator", Json::array({rule({"authentication.k8s.io"}, {"tokenreviews"}, {"create"}),
+                                             rule({"authorization.k8s.io"}, {"subjectaccessreviews"}, {"create"})}));
   for (const auto& [name, who] :
        std::vector<std::pair<std::string, std::string>>{{"cluster-admin", "system:masters"},
                                                         {"system:discovery", "system:authenticated"},

@@ -27,7 +27,8 @@ bool blocksOwner(const Entry& dependent, const std::string& ownerUid) {
 
 }  // namespace
 
-GarbageCollector::GarbageCollector(Registry& registry, Executor executor) : registry_(registry), work_(executor) {
+GarbageCollector::GarbageCollector(Registry& registry, Executor executor, std::chrono::milliseconds retry)
+    : registry_(registry), work_(executor), retry_(retry) {
   for (const Resource& r : registry.catalog().resources()) {
     if (r.storedAs.empty()) resources_.emplace(r.qualified(), &r);
   }
@@ -130,6 +131,7 @@ Task<void> GarbageCollector::orphanDependents(ObjectRef ref, Json owner) {
   const std::string uid = textAt(owner["metadata"], "uid");
   std::set<ObjectRef> dependents;
   if (auto it = dependents_.find(uid); it != dependents_.end()) dependents = it->second;
+  bool failed = false;
   for (const ObjectRef& d : dependents) {
     const EntryPtr entry = registry_.store().get(d.resource, d.ns, d.name);
     if (!entry) continue;
@@ -138,10 +140,16 @@ Task<void> GarbageCollector::orphanDependents(ObjectRef ref, Json owner) {
     for (const Json& o : at(object, "metadata", "ownerReferences")) {
       if (textAt(o, "uid") != uid) kept.push_back(o);
     }
-    co_await setOwners(d, std::move(object), std::move(kept));
+    const bool let = co_await setOwners(d, std::move(object), std::move(kept));
+    failed = failed || !let;
   }
   if (dependents_.count(uid)) {
-    work_.add(ref);  // a conflict or a newcomer: look again
+    // A dependent that cannot be let go waits for its next attempt, and so does its owner; a conflict or a newcomer: look
+    // again.
+    if (failed)
+      work_.addAfter(ref, retry_);
+    else
+      work_.add(ref);
     co_return;
   }
   co_await removeFinalizer(ref, std::move(owner), kOrphan);
@@ -188,20 +196,36 @@ Task<void> GarbageCollector::checkOwners(ObjectRef ref, Json object) {
   co_await remove(ref, uid, waiting && ownDependents ? "Foreground" : "Background");
 }
 
-Task<void> GarbageCollector::removeFinalizer(ObjectRef ref, Json object, std::string finalizer) {
+Task<bool> GarbageCollector::removeFinalizer(ObjectRef ref, Json object, std::string finalizer) {
   Json kept = Json::array();
   for (const Json& f : at(object, "metadata", "finalizers")) {
     if (f != finalizer) kept.push_back(f);
   }
-  co_await patchMetadata(ref, std::move(object), Json{{"finalizers", kept}});
+  const bool done = co_await patchMetadata(ref, std::move(object), Json{{"finalizers", kept}});
+  co_return done;
 }
 
-Task<void> GarbageCollector::setOwners(ObjectRef ref, Json object, Json owners) {
-  co_await patchMetadata(ref, std::move(object), Json{{"ownerReferences", owners.empty() ? Json(nullptr) : owners}});
+Task<bool> GarbageCollector::setOwners(ObjectRef ref, Json object, Json owners) {
+  const bool done =
+      co_await patchMetadata(ref, std::move(object), Json{{"ownerReferences", owners.empty() ? Json(nullptr) : owners}});
+  co_return done;
+}
+
+// An object that is gone needs nothing; one that somebody else wrote is looked at again at once; with any other error (the
+// disk is full, an admission hook refuses) there is another attempt after a pause.
+bool GarbageCollector::retryLater(const ObjectRef& ref, const Error& error) {
+  if (error.code == Code::NotFound) return true;
+  if (error.code == Code::Conflict) {
+    work_.add(ref);
+    return true;
+  }
+  logWarn("garbage collection of {} {}/{}: {}; trying again", ref.resource, ref.ns, ref.name, error.message);
+  work_.addAfter(ref, retry_);
+  return false;
 }
 
 // With the resourceVersion read, so that a change in between makes it a conflict and we look again.
-Task<void> GarbageCollector::patchMetadata(ObjectRef ref, Json object, Json change) {
+Task<bool> GarbageCollector::patchMetadata(ObjectRef ref, Json object, Json change) {
   change["resourceVersion"] = at(object, "metadata", "resourceVersion");
   WriteContext context;
   context.resource = resourceOf(ref.resource);
@@ -210,11 +234,7 @@ Task<void> GarbageCollector::patchMetadata(ObjectRef ref, Json object, Json chan
   context.fieldManager = "garbage-collector";
   context.validation = FieldValidation::Ignore;
   auto written = co_await registry_.patch(std::move(context), kube::PatchType::Merge, Json{{"metadata", change}});
-  if (written || written.error().code == Code::NotFound) co_return;
-  if (written.error().code == Code::Conflict)
-    work_.add(ref);
-  else
-    logWarn("garbage collection of {} {}/{}: {}", ref.resource, ref.ns, ref.name, written.error().message);
+  co_return written || retryLater(ref, written.error());
 }
 
 Task<void> GarbageCollector::remove(ObjectRef ref, std::string uid, std::string policy) {
@@ -226,8 +246,9 @@ Task<void> GarbageCollector::remove(ObjectRef ref, std::string uid, std::string 
   request.propagationPolicy = policy;
   request.uid = uid;
   auto written = co_await registry_.remove(std::move(context), std::move(request));
-  if (written || written.error().code == Code::NotFound || written.error().code == Code::Conflict) co_return;
-  logWarn("garbage collection of {} {}/{}: {}", ref.resource, ref.ns, ref.name, written.error().message);
+  // A conflict: another object of that name took its place; its own change brings us here.
+  if (written || written.error().code == Code::Conflict) co_return;
+  retryLater(ref, written.error());
 }
 
 }  // namespace slipway::apiserver

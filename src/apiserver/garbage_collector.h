@@ -12,7 +12,8 @@ namespace slipway::apiserver {
 class GarbageCollector {
  public:
   // Observes the hub; run() must be spawned for it to act.
-  GarbageCollector(Registry& registry, Executor executor);
+  // retry: the pause before another attempt at what failed for another reason than a conflict.
+  GarbageCollector(Registry& registry, Executor executor, std::chrono::milliseconds retry = std::chrono::seconds(1));
   Task<void> run();
   bool idle() const { return work_.idle(); }
 
@@ -30,13 +31,17 @@ class GarbageCollector {
   Task<void> orphanDependents(ObjectRef ref, Json owner);
   Task<void> deleteDependents(ObjectRef ref, Json owner);
   Task<void> checkOwners(ObjectRef ref, Json object);
-  Task<void> removeFinalizer(ObjectRef ref, Json object, std::string finalizer);
-  Task<void> setOwners(ObjectRef ref, Json object, Json owners);
-  Task<void> patchMetadata(ObjectRef ref, Json object, Json change);
+  // False: it failed and this object waits for its next attempt.
+  Task<bool> removeFinalizer(ObjectRef ref, Json object, std::string finalizer);
+  Task<bool> setOwners(ObjectRef ref, Json object, Json owners);
+  Task<bool> patchMetadata(ObjectRef ref, Json object, Json change);
   Task<void> remove(ObjectRef ref, std::string uid, std::string policy);
+
+  bool retryLater(const ObjectRef& ref, const Error& error);
 
   Registry& registry_;
   WorkSet<ObjectRef> work_;
+  std::chrono::milliseconds retry_;
   std::map<std::string, std::set<ObjectRef>> dependents_;  // by owner uid
   std::map<std::string, const Resource*> resources_;       // by bucket name
 };

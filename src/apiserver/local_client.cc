@@ -96,6 +96,9 @@ Result<Json> resultOf(const Resource& resource, const Result<Written>& written) 
 Task<Result<Json>> LocalClient::create(Kind kind, Json object, kube::WriteOptions options) {
   SLIP_CO_TRY(const Resource* resource, resourceOf(kind));
   kube::Key key = kube::keyOf(object);
+  if (options.subresource == "token" && resource->plural == "serviceaccounts") {
+    co_return registry_.requestToken(key.ns, key.name, object);
+  }
   Result<Written> written = co_await registry_.create(context(*resource, key, options), std::move(object));
   co_return resultOf(*resource, written);
 }

@@ -20,6 +20,7 @@ class LocalClient final : public kube::Client {
   Task<Result<kube::List>> list(Kind kind, kube::ListOptions options) override;
   Task<Result<std::unique_ptr<kube::Watch>>> watch(Kind kind, kube::ListOptions options,
                                                    std::string resourceVersion) override;
+  // Of a ServiceAccount with subresource "token": `object` is a TokenRequest that names the account in its metadata.
   Task<Result<Json>> create(Kind kind, Json object, kube::WriteOptions options = {}) override;
   Task<Result<Json>> update(Kind kind, Json object, kube::WriteOptions options = {}) override;
   Task<Result<Json>> patch(Kind kind, kube::Key key, kube::PatchType type, Json patch,

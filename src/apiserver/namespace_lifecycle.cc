@@ -1,11 +1,13 @@
 #include "apiserver/namespace_lifecycle.h"
 
 #include "base/log.h"
+#include "kube/errors.h"
 
 namespace slipway::apiserver {
 
-NamespaceLifecycle::NamespaceLifecycle(Registry& registry, Executor executor, std::string caPem)
-    : registry_(registry), work_(executor), caPem_(std::move(caPem)) {
+NamespaceLifecycle::NamespaceLifecycle(Registry& registry, Executor executor, std::string caPem,
+                                       std::chrono::milliseconds retry)
+    : registry_(registry), work_(executor), caPem_(std::move(caPem)), retry_(retry) {
   std::set<std::string> seen;
   for (const Resource& r : registry.catalog().resources()) {
     if (r.namespaced && r.storedAs.empty() && seen.insert(r.qualified()).second) namespaced_.push_back(&r);
@@ -58,13 +60,13 @@ Task<void> NamespaceLifecycle::furnish(std::string name) {
   const Resource* accounts = registry_.resource("", "v1", "serviceaccounts");
   if (accounts && !registry_.store().get("serviceaccounts", name, "default")) {
     auto made = co_await registry_.create(context(accounts, name, "default"), Json{{"metadata", {{"name", "default"}}}});
-    if (!made) logDebug("default service account of {}: {}", name, made.error().message);
+    if (!made) retryLater(name, "its default service account", made.error());
   }
   const Resource* maps = registry_.resource("", "v1", "configmaps");
   if (!caPem_.empty() && maps && !registry_.store().get("configmaps", name, "kube-root-ca.crt")) {
     Json object{{"metadata", {{"name", "kube-root-ca.crt"}}}, {"data", {{"ca.crt", caPem_}}}};
     auto made = co_await registry_.create(context(maps, name, "kube-root-ca.crt"), std::move(object));
-    if (!made) logDebug("kube-root-ca.crt of {}: {}", name, made.error().message);
+    if (!made) retryLater(name, "its kube-root-ca.crt", made.error());
   }
 }
 
@@ -77,9 +79,7 @@ Task<void> NamespaceLifecycle::empty(std::string name) {
         DeleteRequest request;
         request.propagationPolicy = "Background";
         auto removed = co_await registry_.remove(context(resource, name, entry->name), std::move(request));
-        if (!removed && removed.error().code != Code::NotFound) {
-          logWarn("emptying namespace {}: {} {}: {}", name, resource->plural, entry->name, removed.error().message);
-        }
+        if (!removed) retryLater(name, resource->plural + " " + entry->name, removed.error());
       }
       left = left || registry_.store().get(resource->qualified(), name, entry->name) != nullptr;
     }
@@ -98,7 +98,19 @@ Task<void> NamespaceLifecycle::finalize(std::string name) {
   Json object = entry->json();
   object["spec"]["finalizers"] = Json::array();
   auto written = co_await registry_.update(std::move(c), std::move(object));
-  if (!written && written.error().code == Code::Conflict) work_.add(name);
+  if (!written) retryLater(name, "its finalizer", written.error());
+}
+
+// What is gone or already there needs nothing, and nothing is made any more in a namespace that ends: its deletion brings us
+// here. A conflict is looked at again at once.
+void NamespaceLifecycle::retryLater(const std::string& name, const std::string& what, const Error& error) {
+  if (error.code == Code::NotFound || error.code == Code::AlreadyExists || kube::isNamespaceTerminating(error)) return;
+  if (error.code == Code::Conflict) {
+    work_.add(name);
+    return;
+  }
+  logWarn("namespace {}: {}: {}; trying again", name, what, error.message);
+  work_.addAfter(name, retry_);
 }
 
 }  // namespace slipway::apiserver

@@ -10,7 +10,9 @@ namespace slipway::apiserver {
 class NamespaceLifecycle {
  public:
   // caPem: put into ConfigMap kube-root-ca.crt of each namespace; empty: no ConfigMap.
-  NamespaceLifecycle(Registry& registry, Executor executor, std::string caPem);
+  // retry: the pause before another attempt at what failed.
+  NamespaceLifecycle(Registry& registry, Executor executor, std::string caPem,
+                     std::chrono::milliseconds retry = std::chrono::seconds(1));
   Task<void> run();
   bool idle() const { return work_.idle(); }
 
@@ -20,11 +22,13 @@ class NamespaceLifecycle {
   Task<void> furnish(std::string name);
   Task<void> empty(std::string name);
   Task<void> finalize(std::string name);
+  void retryLater(const std::string& name, const std::string& what, const Error& error);
   WriteContext context(const Resource* resource, const std::string& ns, const std::string& name) const;
 
   Registry& registry_;
   WorkSet<std::string> work_;
   std::string caPem_;
+  std::chrono::milliseconds retry_;
   std::vector<const Resource*> namespaced_;
 };
 

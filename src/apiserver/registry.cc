@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "apiserver/api_status.h"
+#include "apiserver/builtin_admission.h"
 #include "apiserver/write_rules.h"
 #include "data/base64.h"
 #include "objects/schema/convert.h"
@@ -14,7 +15,11 @@ Registry::Registry(Store& store, WatchHub& hub, std::shared_ptr<const Catalog> c
       hub_(hub),
       catalog_(std::move(catalog)),
       options_(std::move(options)),
-      clock_(options_.clock ? options_.clock : std::make_shared<SystemClock>()) {}
+      clock_(options_.clock ? options_.clock : std::make_shared<SystemClock>()) {
+  std::vector<Admission> all = builtinAdmissions();
+  std::move(options_.admissions.begin(), options_.admissions.end(), std::back_inserter(all));
+  options_.admissions = std::move(all);
+}
 
 Registry::~Registry() = default;
 
@@ -125,6 +130,11 @@ Result<Json> Registry::scale(const Resource& resource, const std::string& ns, co
   Json scale = scaleOf(resource, entry->json());
   if (scale.is_null()) return noSuchPath();
   return scale;
+}
+
+Result<Json> Registry::requestToken(const std::string& ns, const std::string& name, const Json& request) const {
+  if (!tokenRequests_) return fail(Code::Unavailable, "this server issues no tokens");
+  return tokenRequests_(ns, name, request);
 }
 
 // Runs `step(WriteRules&)` inside a transaction and carries its result out of the writer thread.

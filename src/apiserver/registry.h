@@ -87,6 +87,11 @@ class Registry {
   // The Scale of a deployment, replica set or stateful set; apply one with update or patch and subresource "scale".
   Result<Json> scale(const Resource& resource, const std::string& ns, const std::string& name) const;
 
+  // Answers a TokenRequest for a ServiceAccount (account_tokens.h); whoever has the keys sets it.
+  using TokenRequests = std::function<Result<Json>(const std::string& ns, const std::string& name, const Json& request)>;
+  void setTokenRequests(TokenRequests requests) { tokenRequests_ = std::move(requests); }
+  Result<Json> requestToken(const std::string& ns, const std::string& name, const Json& request) const;
+
   // The text of an entry in the version of `resource` (it is stored in the preferred one).
   static std::string textFor(const Resource& resource, const Entry& entry);
 
@@ -109,6 +114,7 @@ class Registry {
   std::shared_ptr<const Catalog> catalog_;
   RegistryOptions options_;
   std::shared_ptr<Clock> clock_;
+  TokenRequests tokenRequests_;
 };
 
 }  // namespace slipway::apiserver

@@ -1,6 +1,9 @@
 #include "apiserver/revision_log.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace slipway::apiserver {
 namespace {
@@ -52,7 +55,21 @@ tl::unexpected<Error> RevisionLog::fault(const char* doing) const {
   return fail(Code::Unavailable, fmt::format("store {}: {}: {}", path_, doing, db_ ? sqlite3_errmsg(db_) : "out of memory"));
 }
 
+namespace {
+
+// The file holds Secrets: nobody but its owner may read it, whatever the umask is. SQLite gives its -wal the same mode.
+void makePrivate(const std::string& path) {
+  if (path == ":memory:") return;
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return;  // opening it as a database says why
+  (void)::fchmod(fd, 0600);
+  ::close(fd);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<RevisionLog>> RevisionLog::open(const std::string& path, bool fullSync) {
+  makePrivate(path);
   std::unique_ptr<RevisionLog> log(new RevisionLog(path));
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(path.c_str(), &log->db_, flags, nullptr) != SQLITE_OK) return log->fault("cannot open");

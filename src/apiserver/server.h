@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "apiserver/bootstrap.h"
-#include "apiserver/http/authenticator.h"
+#include "apiserver/http/http_options.h"
 #include "apiserver/local_client.h"
 #include "apiserver/registry.h"
 #include "base/scope.h"
@@ -23,6 +23,7 @@ namespace slipway::apiserver {
 class ApiHandler;
 class GarbageCollector;
 class NamespaceLifecycle;
+class RoleAggregation;
 
 struct ApiServerOptions {
   StoreOptions store;
@@ -31,10 +32,10 @@ struct ApiServerOptions {
   BootstrapOptions bootstrap;
   std::string caPem;  // published to namespaces as kube-root-ca.crt; empty: not
   std::size_t maxWatches = 10000;
-  std::vector<StaticToken> tokens;  // bearer tokens over HTTP; client certificates come with net::Peer
   std::string accountKey;  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
-  std::size_t maxBodyBytes = 3 << 20;  // of an HTTP request
-  std::size_t maxInflight = 400;       // HTTP requests at a time, watches and logs apart
+  HttpOptions http;        // bearer tokens, bounds, audit log; client certificates come with net::Peer
+  // start() makes the server ready. False: its owner has more to do first and calls setReady().
+  bool readyAfterStart = true;
 };
 
 class ApiServer {
@@ -49,8 +50,10 @@ class ApiServer {
   Task<void> stop();
   void cancel();  // as stop(), without waiting
 
-  // The HTTP surface, valid after start() and while this object lives.
+  // The HTTP surface, valid while this object lives. Before start() has ended it serves too, but tells /readyz otherwise and
+  // knows no ServiceAccount tokens.
   net::Handler handler();
+  void setReady(bool ready);
   // Who answers pods/log; null: nobody. Must outlive its use.
   void setPodStreams(kube::PodStreams* streams);
 
@@ -59,7 +62,7 @@ class ApiServer {
   bool idle() const;  // no garbage collection or namespace work is waiting
 
  private:
-  Task<Result<std::string>> accountKey();
+  Task<Result<std::vector<std::string>>> accountKeys();
   ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store);
 
   ApiServerOptions options_;
@@ -69,8 +72,8 @@ class ApiServer {
   std::unique_ptr<LocalClient> client_;
   std::unique_ptr<GarbageCollector> collector_;
   std::unique_ptr<NamespaceLifecycle> namespaces_;
+  std::unique_ptr<RoleAggregation> roles_;
   std::unique_ptr<ApiHandler> http_;
-  kube::PodStreams* streams_ = nullptr;
   TaskScope scope_;
 };
 

@@ -104,8 +104,7 @@ Status WriteRules::checkNamespace() const {
   const Resource* namespaces = registry_.resource("", "v1", "namespaces");
   if (!ns) return namespaces ? Status(notFound(*namespaces, context_.ns)) : Status(badRequest("no such namespace"));
   if (!ns->deleting) return {};
-  return forbidden(asked_, context_.name,
-                   fmt::format("unable to create new content in namespace {} because it is being terminated", context_.ns));
+  return namespaceTerminating(asked_, context_.name, context_.ns);
 }
 
 // Prunes in the version that the client speaks, then turns the object into the one that is stored.

@@ -7,6 +7,7 @@
 
 #include "apiserver/server.h"
 #include "base/log.h"
+#include "cmd/api_flags.h"
 #include "cmd/commands.h"
 #include "cmd/data_dir.h"
 #include "net/server.h"
@@ -21,6 +22,7 @@ struct ApiOptions {
   std::string listen = "127.0.0.1";
   std::uint16_t port = 6443;
   bool noSync = false;
+  ApiFlags api;
 };
 
 // Opens, serves until SIGINT or SIGTERM, and closes in order.
@@ -34,7 +36,8 @@ Task<Status> serve(ApiOptions options, DataDir* dir) {
   o.store.path = (dir->path() / "state.db").string();
   o.store.fullSync = !options.noSync;
   o.caPem = authority.certificate;
-  o.tokens = {{token, {"kubernetes-admin", "", {"system:masters"}}}};
+  SLIP_CO_CHECK(applyApiFlags(options.api, token, o));
+  SLIP_CO_TRY(o.accountKey, dir->secret("service-accounts.key"));
   SLIP_CO_TRY(auto api, apiserver::ApiServer::open(executor, std::move(o)));
   Status started = co_await api->start();
   if (!started) co_return started;
@@ -82,6 +85,7 @@ void addApiServerCommand(CLI::App& app, int* exitCode) {
   sub->add_option("--listen", options->listen, "Address to listen on")->capture_default_str();
   sub->add_option("--api-port", options->port, "Port (TLS); 0: any free port")->capture_default_str();
   sub->add_flag("--no-fsync", options->noSync, "Do not wait for the disk: a power cut may lose the newest writes");
+  addApiFlags(*sub, options->api);
   sub->callback([options, exitCode] {
     setLogLevel(LogLevel::Warn);
     run(*options, exitCode);

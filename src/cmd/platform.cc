@@ -8,7 +8,6 @@
 #include <future>
 #include <thread>
 
-#include "apiserver/http/api_handler.h"
 #include "apiserver/server.h"
 #include "base/log.h"
 #include "cmd/data_dir.h"
@@ -42,7 +41,6 @@ struct Platform::State {
   proxy::RouteBoard board{metrics};
   std::unique_ptr<proxy::Gateway> gateway;
   std::unique_ptr<apiserver::ApiServer> api;
-  std::unique_ptr<apiserver::ApiHandler> handler;
   std::unique_ptr<net::HttpServer> https;
   std::unique_ptr<kube::Cache> cache;
   std::unique_ptr<feed::RouteFeed> feed;
@@ -101,18 +99,15 @@ Result<std::string> Platform::State::startApi() {
   apiOptions.store.path = (dir->path() / "state.db").string();
   apiOptions.registry.admissions = servingHooks(build);
   apiOptions.caPem = authority.certificate;
+  SLIP_CHECK(applyApiFlags(options.api, token, apiOptions));
+  apiOptions.accountKey = accountKey;
+  apiOptions.readyAfterStart = false;  // /readyz tells when runtimes, controllers and the node are there too
   SLIP_TRY(api, apiserver::ApiServer::open(io.get_executor(), std::move(apiOptions)));
   SLIP_TRY(auto identity, dir->serverCertificate({options.listen}));
   SLIP_TRY(auto tls, net::TlsContext::server(identity, authority.certificate));
   net::ServerOptions httpOptions;
   httpOptions.tls = std::move(tls);
-  apiserver::HttpOptions surface;
-  surface.tokens = {{token, {"admin", "", {"system:masters"}}}};
-  surface.accountKey = accountKey;
-  handler = std::make_unique<apiserver::ApiHandler>(api->registry(), std::make_shared<SystemClock>(), surface);
-  handler->setReady(false);  // /readyz tells when namespaces, roles and runtimes are there
-  https = std::make_unique<net::HttpServer>(
-      io.get_executor(), [this](net::Request r) { return handler->handle(std::move(r)); }, httpOptions);
+  https = std::make_unique<net::HttpServer>(io.get_executor(), api->handler(), httpOptions);
   auto bound = https->listen(options.listen, options.apiPort);
   if (!bound) return fail(bound.error().code, bound.error().message + " (--api-port)");
   const std::string url = fmt::format("https://{}:{}", bound->address, bound->port);
@@ -140,7 +135,7 @@ Task<Status> Platform::State::startNode() {
   nodeOptions.hostIp = options.listen;
   runtime = std::make_unique<node::ProcessRuntime>(io.get_executor());
   node = std::make_shared<node::NodeAgent>(api->client(), *cache, clock, *scope, *runtime, nodeOptions);
-  handler->setPodStreams(node.get());
+  api->setPodStreams(node.get());
   co_return co_await node->start();
 }
 
@@ -162,7 +157,7 @@ Status Platform::State::startControllers(std::uint16_t gatewayPort) {
       auto nodeStarted = co_await startNode();
       SLIP_CO_CHECK(std::move(nodeStarted));
     }
-    handler->setReady(true);
+    api->setReady(true);
     co_return Status{};
   });
 }

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "cmd/api_flags.h"
 
 namespace slipway::cmd {
 
@@ -24,6 +25,7 @@ struct PlatformOptions {
   std::string accessLog;           // file of the gateway's access log; empty: none
   bool node = true;                // false: API and controllers only, nothing runs pods
   std::chrono::seconds grace{20};  // for requests and pods when it stops
+  ApiFlags api;
 };
 
 struct Ready {

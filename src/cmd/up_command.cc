@@ -43,6 +43,7 @@ void addUpCommand(CLI::App& app, int* exitCode) {
       ->capture_default_str();
   sub->add_option("--access-log", options->accessLog, "File for one line per request to a model; default: none");
   sub->add_option("--grace", *grace, "Seconds that requests and pods get when the platform stops")->capture_default_str();
+  addApiFlags(*sub, options->api);
   sub->add_flag("--no-node", *noNode, "Serve the API and run controllers, but no pods");
   sub->add_option("--log-level", *logLevel, "debug, info, warn, error or off")
       ->capture_default_str()

@@ -4,6 +4,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
+#include "kube/errors.h"
 
 namespace slipway::kube {
 namespace {
@@ -138,6 +139,9 @@ void Controller::settle(const Key& key, const Result<Outcome>& result) {
     const Error& error = result.error();
     if (error.code == Code::Conflict) {
       ++stats_.conflict;
+      logDebug("{} {}: {}", name_, describe(key), error.message);
+    } else if (isNamespaceTerminating(error)) {
+      ++stats_.error;  // its objects are about to go: nothing to tell anybody
       logDebug("{} {}: {}", name_, describe(key), error.message);
     } else {
       ++stats_.error;

@@ -3,39 +3,52 @@
 #include <boost/system/system_error.hpp>
 
 #include "apiserver/api_status.h"
-#include "base/ids.h"
+#include "apiserver/http/impersonation.h"
 #include "base/log.h"
 
 namespace slipway::apiserver {
 namespace {
 
-constexpr std::size_t kKeyBytes = 32;
-
 bool carriesBody(const std::string& method) {
   return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
 }
-
-struct InflightCount {
-  explicit InflightCount(std::size_t& n) : count(n) { ++count; }
-  ~InflightCount() { --count; }
-  std::size_t& count;
-};
 
 }  // namespace
 
 ApiHandler::ApiHandler(Registry& registry, std::shared_ptr<Clock> clock, HttpOptions options)
     : registry_(registry),
       options_(std::move(options)),
-      tokens_(registry.store(), clock, options_.accountKey.empty() ? randomHex(kKeyBytes) : options_.accountKey),
+      tokens_(registry.store(), clock),
       authenticator_(options_.tokens, &tokens_),
       authorizer_(registry.store()),
       discovery_(registry.catalog()),
       resources_(registry, clock),
-      reviews_(registry, authenticator_, authorizer_, tokens_) {}
+      reviews_(authenticator_, authorizer_, tokens_),
+      inflight_(options_.maxInflight, options_.maxInflightPerUser, options_.systemReserve),
+      clock_(std::move(clock)) {}
+
+Status ApiHandler::open() {
+  if (options_.audit.path.empty()) return {};
+  SLIP_TRY(audit_, AuditLog::open(options_.audit, clock_));
+  return {};
+}
 
 Task<net::Response> ApiHandler::handle(net::Request request) {
+  if (!audit_) {
+    AuditRecord unused;
+    net::Response response = co_await guarded(std::move(request), unused);
+    co_return response;
+  }
+  AuditRecord record = audit_->begin(request);
+  net::Response response = co_await guarded(std::move(request), record);
+  response.headers.set("Audit-Id", record.id);
+  audit_->write(record, response);
+  co_return response;
+}
+
+Task<net::Response> ApiHandler::guarded(net::Request request, AuditRecord& record) {
   try {
-    net::Response response = co_await serve(std::move(request));
+    net::Response response = co_await serve(std::move(request), record);
     co_return response;
   } catch (const boost::system::system_error&) {
     throw;  // the client left: cancellation goes on
@@ -48,83 +61,54 @@ Task<net::Response> ApiHandler::handle(net::Request request) {
 std::optional<net::Response> ApiHandler::health(const std::string& path) const {
   const auto is = [&](const std::string& name) { return path == name || path.compare(0, name.size() + 1, name + "/") == 0; };
   if (is("/healthz") || is("/livez")) return net::Response::text(200, "ok");
-  if (is("/readyz"))
-    return net::Response::text(ready_ ? 200 : 503, ready_ ? "ok" : "not ready: the server is shutting down");
+  if (is("/readyz")) return net::Response::text(ready_ ? 200 : 503, ready_ ? "ok" : "not ready: " + notReady_);
   return std::nullopt;
 }
 
-Result<UserInfo> ApiHandler::impersonate(const net::Request& request, UserInfo user) const {
-  const auto name = request.headers.get("Impersonate-User");
-  UserInfo other;
-  for (const auto& [header, value] : request.headers) {
-    if (net::iequals(header, "Impersonate-Group")) other.groups.emplace_back(value);
-  }
-  if (!name) {
-    if (other.groups.empty()) return user;
-    return badRequest("Impersonate-Group without Impersonate-User");
-  }
-  other.name = std::string(*name);
-  RequestInfo info;
-  info.isResource = true;
-  info.verb = "impersonate";
-  info.version = "v1";
-  info.resource = "users";
-  info.name = other.name;
-  bool accountGroups = false;  // filled in here rather than asked for by the client
-  constexpr std::string_view kAccount = "system:serviceaccount:";
-  if (other.name.compare(0, kAccount.size(), kAccount) == 0) {
-    const auto colon = other.name.find(':', kAccount.size());
-    if (colon == std::string::npos) return badRequest("Impersonate-User: not a service account name: " + other.name);
-    info.resource = "serviceaccounts";
-    info.ns = other.name.substr(kAccount.size(), colon - kAccount.size());
-    info.name = other.name.substr(colon + 1);
-    accountGroups = other.groups.empty();
-    if (accountGroups) other.groups = {"system:serviceaccounts", "system:serviceaccounts:" + info.ns};
-  }
-  SLIP_CHECK(authorizer_.check(user, info, registry_.catalog()));
-  for (const std::string& group : other.groups) {
-    if (accountGroups) continue;
-    RequestInfo g = info;
-    g.resource = "groups";
-    g.ns.clear();
-    g.name = group;
-    SLIP_CHECK(authorizer_.check(user, g, registry_.catalog()));
-  }
-  if (!other.inGroup("system:authenticated")) other.groups.emplace_back("system:authenticated");
-  return other;
-}
-
-Result<UserInfo> ApiHandler::identify(const net::Request& request, const RequestInfo& info) const {
+Result<UserInfo> ApiHandler::identify(const net::Request& request, const RequestInfo& info, AuditRecord& record) const {
   SLIP_TRY(std::optional<UserInfo> user, authenticator_.authenticate(request));
   if (!user) return unauthorized();
-  SLIP_TRY(UserInfo acting, impersonate(request, std::move(*user)));
-  SLIP_CHECK(authorizer_.check(acting, info, registry_.catalog()));
+  record.user = *user;
+  SLIP_TRY(UserInfo acting, impersonate(request, *user, authorizer_, registry_.catalog()));
+  if (request.headers.has("Impersonate-User")) record.acting = acting;
+  auto decision = authorizer_.decideOrRefuse(acting, info, registry_.catalog());
+  record.decision = decision ? *decision : rbac::Decision{};
+  if (!decision) return fail(decision.error());
   return acting;
 }
 
-Task<net::Response> ApiHandler::serve(net::Request request) {
+Task<net::Response> ApiHandler::serve(net::Request request, AuditRecord& record) {
   Call call;
   call.info = parseRequestInfo(request);
+  record.info = call.info;
   if (auto healthy = health(call.info.path)) co_return std::move(*healthy);
-  Result<UserInfo> user = identify(request, call.info);
+  Result<UserInfo> user = identify(request, call.info, record);
   if (!user) co_return errorResponse(user.error());
   call.user = std::move(*user);
   call.accepted = negotiate(request.headers);
+  std::optional<Inflight::Place> place;
   const bool streams = call.info.verb == "watch" || call.info.subresource == "log";
-  if (!streams && inflight_ >= options_.maxInflight) {
-    co_return errorResponse(Error{Code::TooMany, "too many requests at once, please try again", ""});
+  if (!streams) {
+    auto entered = inflight_.enter(call.user);
+    if (!entered) co_return errorResponse(entered.error());
+    place.emplace(std::move(*entered));
   }
-  InflightCount counted(inflight_);
   if (carriesBody(request.method)) {
     Result<std::string> body = co_await request.body.readAll(options_.maxBodyBytes);
     if (!body && body.error().code == Code::TooLarge) {
       co_return errorResponse(Error{
-          Code::TooLarge, fmt::format("request body is larger than the limit of {} bytes", options_.maxBodyBytes), ""});
+          Code::TooLarge,
+          fmt::format("Request entity too large: limit is {} bytes (--max-request-bytes)", options_.maxBodyBytes), ""});
     }
     if (!body) co_return errorResponse(body.error());
     call.body = std::move(*body);
   }
   call.request = std::move(request);
+  net::Response response = co_await dispatch(std::move(call));
+  co_return response;
+}
+
+Task<net::Response> ApiHandler::dispatch(Call call) {
   if (!call.info.isResource) co_return other(call);
   if (ReviewRoutes::serves(call.info)) {
     Result<net::Response> response = reviews_.handle(call);

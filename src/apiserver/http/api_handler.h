@@ -4,10 +4,12 @@
 #pragma once
 #include <memory>
 
-#include "apiserver/http/account_tokens.h"
+#include "apiserver/account_tokens.h"
 #include "apiserver/http/authenticator.h"
 #include "apiserver/http/authorizer.h"
 #include "apiserver/http/discovery.h"
+#include "apiserver/http/http_options.h"
+#include "apiserver/http/inflight.h"
 #include "apiserver/http/resource_routes.h"
 #include "apiserver/http/review_routes.h"
 #include "apiserver/registry.h"
@@ -15,25 +17,22 @@
 
 namespace slipway::apiserver {
 
-struct HttpOptions {
-  std::vector<StaticToken> tokens;
-  std::string accountKey;  // signs ServiceAccount tokens; empty: a random one, so that tokens end with the process
-  std::size_t maxBodyBytes = 3 << 20;
-  std::size_t maxInflight = 400;  // requests other than watches and logs at a time; 429 beyond
-};
-
 class ApiHandler {
  public:
   ApiHandler(Registry& registry, std::shared_ptr<Clock> clock, HttpOptions options);
+  // Opens the audit log, if one is wanted; before the first request.
+  Status open();
   Task<net::Response> handle(net::Request request);
   void setPodStreams(kube::PodStreams* streams) { resources_.setPodStreams(streams); }
-  void setReady(bool ready) { ready_ = ready; }
-  const AccountTokens& accountTokens() const { return tokens_; }
+  // Until it is ready, /readyz answers 503 with `why`; everything else is served as always.
+  void setReady(bool ready, std::string why = "the server is starting") { ready_ = ready, notReady_ = std::move(why); }
+  AccountTokens& accountTokens() { return tokens_; }
 
  private:
-  Task<net::Response> serve(net::Request request);
-  Result<UserInfo> identify(const net::Request& request, const RequestInfo& info) const;
-  Result<UserInfo> impersonate(const net::Request& request, UserInfo user) const;
+  Task<net::Response> guarded(net::Request request, AuditRecord& record);
+  Task<net::Response> serve(net::Request request, AuditRecord& record);
+  Task<net::Response> dispatch(Call call);
+  Result<UserInfo> identify(const net::Request& request, const RequestInfo& info, AuditRecord& record) const;
   std::optional<net::Response> health(const std::string& path) const;
   net::Response other(const Call& call) const;
   std::optional<net::Response> discovery(const Call& call) const;
@@ -47,8 +46,11 @@ class ApiHandler {
   Discovery discovery_;
   ResourceRoutes resources_;
   ReviewRoutes reviews_;
-  bool ready_ = true;
-  std::size_t inflight_ = 0;
+  Inflight inflight_;
+  std::shared_ptr<Clock> clock_;
+  std::unique_ptr<AuditLog> audit_;
+  bool ready_ = false;
+  std::string notReady_ = "the server is starting";
 };
 
 }  // namespace slipway::apiserver

@@ -60,16 +60,26 @@ Result<std::vector<StaticToken>> parseTokenFile(std::string_view text) {
   return tokens;
 }
 
-Result<UserInfo> Authenticator::byToken(std::string_view token) const {
+Result<AccountTokens::Verified> Authenticator::byToken(std::string_view token,
+                                                       const std::vector<std::string>& audiences) const {
   const StaticToken* found = nullptr;
   for (const StaticToken& t : tokens_) {
     if (sameSecret(token, t.token)) found = &t;
   }
-  if (found) return authenticated(found->user);
-  if (accounts_) {
-    if (auto user = accounts_->verify(token)) return authenticated(std::move(*user));
+  if (!found) {
+    if (!accounts_) return unauthorized();
+    SLIP_TRY(AccountTokens::Verified verified, accounts_->verify(token, audiences));
+    verified.user = authenticated(std::move(verified.user));
+    return verified;
   }
-  return unauthorized();
+  // A static token is for this server and nobody else.
+  AccountTokens::Verified verified{authenticated(found->user), {}};
+  for (const std::string& ours : AccountTokens::serverAudiences()) {
+    if (audiences.empty() || std::find(audiences.begin(), audiences.end(), ours) != audiences.end())
+      verified.audiences.push_back(ours);
+  }
+  if (verified.audiences.empty()) return unauthorized();
+  return verified;
 }
 
 Result<std::optional<UserInfo>> Authenticator::authenticate(const net::Request& request) const {
@@ -77,8 +87,8 @@ Result<std::optional<UserInfo>> Authenticator::authenticate(const net::Request& 
   if (header) {
     constexpr std::string_view kBearer = "Bearer ";
     if (header->size() <= kBearer.size() || !net::iequals(header->substr(0, kBearer.size()), kBearer)) return unauthorized();
-    SLIP_TRY(UserInfo user, byToken(header->substr(kBearer.size())));
-    return std::optional(std::move(user));
+    SLIP_TRY(AccountTokens::Verified verified, byToken(header->substr(kBearer.size())));
+    return std::optional(std::move(verified.user));
   }
   if (!request.peer.certCommonName.empty()) {
     return std::optional(authenticated({request.peer.certCommonName, "", request.peer.certOrganizations}));

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apiserver/account_tokens.h"
 #include "apiserver/admission.h"
-#include "apiserver/http/account_tokens.h"
 #include "net/http.h"
 
 namespace slipway::apiserver {
@@ -27,7 +27,8 @@ class Authenticator {
       : tokens_(std::move(tokens)), accounts_(accounts) {}
   // nullopt: no credential at all. Unauthorized: one that is not good.
   Result<std::optional<UserInfo>> authenticate(const net::Request& request) const;
-  Result<UserInfo> byToken(std::string_view token) const;
+  // The user of a token for `audiences` (empty: those of this server), as TokenReview asks.
+  Result<AccountTokens::Verified> byToken(std::string_view token, const std::vector<std::string>& audiences = {}) const;
 
  private:
   std::vector<StaticToken> tokens_;

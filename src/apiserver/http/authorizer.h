@@ -15,10 +15,11 @@ namespace slipway::apiserver {
 class Authorizer {
  public:
   explicit Authorizer(const Store& store) : store_(store) {}
-  bool allowed(const UserInfo& user, const RequestInfo& what) const;
-  // All rules that hold for the user in a namespace, as of PolicyRule objects: those of bindings to the user.
-  std::vector<Json> rules(const UserInfo& user, const std::string& ns) const;
-  // Forbidden in kube-apiserver's words, or nothing.
+  rbac::Decision decide(const UserInfo& user, const RequestInfo& what) const;
+  // All rules that hold for the user in a namespace, as PolicyRule objects: those of bindings to the user.
+  rbac::Rules rules(const UserInfo& user, const std::string& ns) const;
+  // Forbidden in kube-apiserver's words, or why it is allowed.
+  Result<rbac::Decision> decideOrRefuse(const UserInfo& user, const RequestInfo& what, const Catalog& catalog) const;
   Status check(const UserInfo& user, const RequestInfo& what, const Catalog& catalog) const;
 
  private:

@@ -1,5 +1,7 @@
 // Call: one authenticated and authorised request on its way through the routes.
 #pragma once
+#include <optional>
+
 #include "apiserver/admission.h"
 #include "apiserver/http/content.h"
 #include "apiserver/http/request_info.h"

@@ -5,16 +5,10 @@
 #pragma once
 #include <string>
 
+#include "apiserver/rbac.h"
 #include "net/http.h"
 
 namespace slipway::apiserver {
-
-struct RequestInfo {
-  bool isResource = false;  // else only verb and path mean something
-  std::string verb;         // get, list, watch, create, update, patch, delete, deletecollection; lower-case method otherwise
-  std::string path;
-  std::string group, version, resource, subresource, ns, name;
-};
 
 RequestInfo parseRequestInfo(const net::Request& request);
 // Whether a query parameter is set to something true ("true", "1", or present and empty).

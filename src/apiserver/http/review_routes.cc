@@ -1,27 +1,30 @@
 #include "apiserver/http/review_routes.h"
 
+#include <fmt/ranges.h>
+
 #include "apiserver/api_status.h"
 
 namespace slipway::apiserver {
 namespace {
 
-constexpr std::int64_t kMinTokenSeconds = 600;
-constexpr std::int64_t kMaxTokenSeconds = 365 * 24 * 3600;
-
 Json userJson(const UserInfo& user) {
   Json u{{"username", user.name}, {"groups", user.groups}};
   if (!user.uid.empty()) u["uid"] = user.uid;
+  if (!user.extra.empty()) u["extra"] = user.extra;
   return u;
 }
 
-UserInfo subjectOf(const Json& spec) {
-  UserInfo user{textAt(spec, "user"), textAt(spec, "uid"), {}};
-  if (at(spec, "groups").is_array()) {
-    for (const Json& g : at(spec, "groups")) {
-      if (g.is_string()) user.groups.push_back(g.get<std::string>());
-    }
+std::vector<std::string> strings(const Json& list) {
+  std::vector<std::string> out;
+  if (!list.is_array()) return out;
+  for (const Json& item : list) {
+    if (item.is_string()) out.push_back(item.get<std::string>());
   }
-  return user;
+  return out;
+}
+
+UserInfo subjectOf(const Json& spec) {
+  return UserInfo{textAt(spec, "user"), textAt(spec, "uid"), strings(at(spec, "groups"))};
 }
 
 }  // namespace
@@ -44,13 +47,13 @@ Result<net::Response> ReviewRoutes::handle(const Call& call) const {
   const Json spec = at(review, "spec");
   const std::string& kind = call.info.resource;
   if (kind == "serviceaccounts") {
-    SLIP_TRY(const Json made, accountToken(call, spec));
+    SLIP_TRY(const Json made, tokens_.request(call.info.ns, call.info.name, review));
     return jsonResponse(201, dumpJson(made));
   }
   if (kind == "selfsubjectaccessreviews") {
     SLIP_TRY(review["status"], accessReview(spec, call.user, ""));
   } else if (kind == "subjectaccessreviews" || kind == "localsubjectaccessreviews") {
-    SLIP_TRY(review["status"], accessReview(spec, subjectOf(spec), call.info.ns));
+    SLIP_TRY(review["status"], subjectReview(spec, call.info.ns));
   } else if (kind == "selfsubjectrulesreviews") {
     review["status"] = rulesReview(call.user, textAt(spec, "namespace"));
   } else if (kind == "selfsubjectreviews") {
@@ -83,7 +86,27 @@ Result<Json> ReviewRoutes::accessReview(const Json& spec, const UserInfo& user, 
     info.verb = textAt(path, "verb");
     info.path = textAt(path, "path");
   }
-  return Json{{"allowed", authorizer_.allowed(user, info)}};
+  const rbac::Decision decision = authorizer_.decide(user, info);
+  Json status{{"allowed", decision.allowed}};
+  if (!decision.reason.empty()) status["reason"] = decision.reason;
+  return status;
+}
+
+Result<Json> ReviewRoutes::subjectReview(const Json& spec, const std::string& ns) const {
+  const UserInfo user = subjectOf(spec);
+  Resource kind;
+  kind.group = "authorization.k8s.io";
+  kind.kind = ns.empty() ? "SubjectAccessReview" : "LocalSubjectAccessReview";
+  if (user.name.empty() && user.groups.empty()) {
+    return invalid(
+        kind, "",
+        {{"FieldValueInvalid", "spec.user", "Invalid value: \"\": at least one of user or group must be specified"}});
+  }
+  const std::string asked = textAt(at(spec, "resourceAttributes"), "namespace");
+  if (!ns.empty() && asked != ns) {
+    return badRequest(fmt::format("spec.resourceAttributes.namespace must match namespace: {}", ns));
+  }
+  return accessReview(spec, user, ns);
 }
 
 Json ReviewRoutes::rulesReview(const UserInfo& user, const std::string& ns) const {
@@ -93,52 +116,22 @@ Json ReviewRoutes::rulesReview(const UserInfo& user, const std::string& ns) cons
     resources.push_back({{"verbs", {"*"}}, {"apiGroups", {"*"}}, {"resources", {"*"}}});
     paths.push_back({{"verbs", {"*"}}, {"nonResourceURLs", {"*"}}});
   }
-  for (const Json& rule : authorizer_.rules(user, ns)) {
+  const rbac::Rules found = authorizer_.rules(user, ns);
+  for (const Json& rule : found.rules) {
     if (at(rule, "nonResourceURLs").empty())
       resources.push_back(rule);
     else
       paths.push_back(rule);
   }
-  return Json{{"incomplete", false}, {"resourceRules", resources}, {"nonResourceRules", paths}};
+  Json status{{"incomplete", !found.errors.empty()}, {"resourceRules", resources}, {"nonResourceRules", paths}};
+  if (!found.errors.empty()) status["evaluationError"] = fmt::format("{}", fmt::join(found.errors, ", "));
+  return status;
 }
 
 Json ReviewRoutes::tokenReview(const Json& spec) const {
-  const auto user = authenticator_.byToken(textAt(spec, "token"));
-  if (!user) return Json{{"authenticated", false}, {"error", "the token is not valid"}};
-  return Json{{"authenticated", true}, {"user", userJson(*user)}};
-}
-
-Result<Json> ReviewRoutes::accountToken(const Call& call, const Json& spec) const {
-  const Resource* accounts = registry_.resource("", "v1", "serviceaccounts");
-  SLIP_TRY(const EntryPtr account, registry_.get(*accounts, call.info.ns, call.info.name));
-  const std::int64_t seconds = intAt(spec, "expirationSeconds", 3600);
-  Resource request;
-  request.group = "authentication.k8s.io";
-  request.kind = "TokenRequest";
-  const auto wrong = [&](const char* why) {
-    return invalid(request, "",
-                   {{"FieldValueInvalid", "spec.expirationSeconds", fmt::format("Invalid value: {}: {}", seconds, why)}});
-  };
-  if (seconds < kMinTokenSeconds) return wrong("may not specify a duration less than 10 minutes");
-  if (seconds > kMaxTokenSeconds) return wrong("may not specify a duration larger than one year");
-  std::vector<std::string> audiences;
-  if (at(spec, "audiences").is_array()) {
-    for (const Json& a : at(spec, "audiences")) {
-      if (a.is_string()) audiences.push_back(a.get<std::string>());
-    }
-  }
-  const auto issued = tokens_.issue(*account, std::chrono::seconds(seconds), audiences);
-  Json shown = spec.is_object() ? spec : Json::object();
-  shown["expirationSeconds"] = seconds;
-  if (audiences.empty()) shown["audiences"] = {"https://kubernetes.default.svc.cluster.local"};
-  return Json{{"kind", "TokenRequest"},
-              {"apiVersion", "authentication.k8s.io/v1"},
-              {"metadata",
-               {{"name", account->name},
-                {"namespace", account->ns},
-                {"creationTimestamp", formatRfc3339(registry_.clock().wall())}}},
-              {"spec", shown},
-              {"status", {{"token", issued.token}, {"expirationTimestamp", issued.expires}}}};
+  const auto verified = authenticator_.byToken(textAt(spec, "token"), strings(at(spec, "audiences")));
+  if (!verified) return Json{{"authenticated", false}, {"user", Json::object()}, {"error", "invalid bearer token"}};
+  return Json{{"authenticated", true}, {"user", userJson(verified->user)}, {"audiences", verified->audiences}};
 }
 
 }  // namespace slipway::apiserver

@@ -1,19 +1,17 @@
 // ReviewRoutes: kinds that are answered and never stored: access reviews, who am I, token reviews, tokens of
 // ServiceAccounts.
 #pragma once
-#include "apiserver/http/account_tokens.h"
+#include "apiserver/account_tokens.h"
 #include "apiserver/http/authenticator.h"
 #include "apiserver/http/authorizer.h"
 #include "apiserver/http/call.h"
-#include "apiserver/registry.h"
 
 namespace slipway::apiserver {
 
 class ReviewRoutes {
  public:
-  ReviewRoutes(const Registry& registry, const Authenticator& authenticator, const Authorizer& authorizer,
-               const AccountTokens& tokens)
-      : registry_(registry), authenticator_(authenticator), authorizer_(authorizer), tokens_(tokens) {}
+  ReviewRoutes(const Authenticator& authenticator, const Authorizer& authorizer, const AccountTokens& tokens)
+      : authenticator_(authenticator), authorizer_(authorizer), tokens_(tokens) {}
 
   // Whether the path is one of ours: `selfsubjectaccessreviews` of authorization.k8s.io …, or a ServiceAccount's token.
   static bool serves(const RequestInfo& info);
@@ -21,11 +19,10 @@ class ReviewRoutes {
 
  private:
   Result<Json> accessReview(const Json& spec, const UserInfo& user, const std::string& ns) const;
+  Result<Json> subjectReview(const Json& spec, const std::string& ns) const;
   Json rulesReview(const UserInfo& user, const std::string& ns) const;
   Json tokenReview(const Json& spec) const;
-  Result<Json> accountToken(const Call& call, const Json& spec) const;
 
-  const Registry& registry_;
   const Authenticator& authenticator_;
   const Authorizer& authorizer_;
   const AccountTokens& tokens_;

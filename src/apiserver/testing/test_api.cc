@@ -14,7 +14,8 @@ TestApi::TestApi(boost::asio::io_context& io, TestApiOptions options) : io_(io) 
   o.bootstrap.namespaces = {"default", "kube-system", "kserve"};
   o.bootstrap.apiPort = 0;
   o.bootstrap.roles = options.roles;
-  o.tokens = {{"admin-token", {"admin", "", {"system:masters"}}}, {"bob-token", {"bob", "", {"dev"}}}};
+  o.http = std::move(options.http);
+  o.http.tokens = {{"admin-token", {"admin", "", {"system:masters"}}}, {"bob-token", {"bob", "", {"dev"}}}};
   o.accountKey = "0123456789abcdef0123456789abcdef";
   auto server = ApiServer::open(io.get_executor(), std::move(o));
   if (!server) {

@@ -20,6 +20,7 @@ struct TestApiOptions {
   std::shared_ptr<Clock> clock;
   std::string path = ":memory:";
   bool roles = false;  // with the bootstrap cluster roles
+  HttpOptions http;    // its tokens are replaced by those of http() and of user bob, group dev
 };
 
 class TestApi {

@@ -1,0 +1,58 @@
+#include "cmd/api_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace slipway::cmd {
+namespace {
+
+constexpr std::size_t kMegabyte = 1 << 20;
+
+Result<std::string> readText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in) return fail(Code::NotFound, fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  return text.str();
+}
+
+}  // namespace
+
+void addApiFlags(CLI::App& app, ApiFlags& flags) {
+  const std::string group = "API";
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return app.add_option(name, value, help)->capture_default_str()->group(group);
+  };
+  add("--token-file", flags.tokenFile, "More users: lines of token,user,uid,\"group1,group2\"");
+  add("--audit-log", flags.auditLog, "File for one JSON line per API request (audit.k8s.io/v1); default: none");
+  add("--audit-log-max-megabytes", flags.auditMegabytes, "Size at which the audit log is rotated")
+      ->check(CLI::Range(1, 1 << 20));
+  add("--audit-log-max-backups", flags.auditBackups, "Rotated audit logs that are kept")->check(CLI::Range(0, 1000));
+  add("--max-request-bytes", flags.requestBytes, "Largest body of an API request")->check(CLI::Range(1024, 64 << 20));
+  add("--max-requests-inflight", flags.inflight, "API requests served at a time, watches and logs apart")
+      ->check(CLI::Range(1, 100000));
+  add("--max-requests-per-user", flags.inflightPerUser, "The same for one user; administrators and nodes are exempt")
+      ->check(CLI::Range(1, 100000));
+  add("--max-watches", flags.watches, "Watches open at a time")->check(CLI::Range(1, 1000000));
+}
+
+Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apiserver::ApiServerOptions& options) {
+  options.http.tokens = {{adminToken, {"kubernetes-admin", "", {"system:masters"}}}};
+  if (!flags.tokenFile.empty()) {
+    auto text = readText(flags.tokenFile);
+    if (!text) return failIn("--token-file", text.error());
+    auto tokens = apiserver::parseTokenFile(*text);
+    if (!tokens) return failIn("--token-file " + flags.tokenFile, tokens.error());
+    options.http.tokens.insert(options.http.tokens.end(), tokens->begin(), tokens->end());
+  }
+  options.http.audit = {flags.auditLog, flags.auditMegabytes * kMegabyte, flags.auditBackups};
+  options.http.maxBodyBytes = flags.requestBytes;
+  options.http.maxInflight = flags.inflight;
+  options.http.maxInflightPerUser = flags.inflightPerUser;
+  options.maxWatches = flags.watches;
+  return {};
+}
+
+}  // namespace slipway::cmd

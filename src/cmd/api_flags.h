@@ -1,0 +1,23 @@
+// The flags that `slipway up` and `slipway apiserver` share: who may come in, what is kept of it, and the API's bounds.
+#pragma once
+#include "apiserver/server.h"
+
+namespace CLI {
+class App;
+}
+
+namespace slipway::cmd {
+
+struct ApiFlags {
+  std::string tokenFile, auditLog;
+  std::size_t auditMegabytes = 100;
+  unsigned auditBackups = 3;
+  std::size_t requestBytes = 3 << 20;
+  std::size_t inflight = 400, inflightPerUser = 200, watches = 10000;
+};
+
+void addApiFlags(CLI::App& app, ApiFlags& flags);
+// Into the options; the administrator's token comes first. Errors name the flag.
+Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apiserver::ApiServerOptions& options);
+
+}  // namespace slipway::cmd
