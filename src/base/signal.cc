@@ -1,4 +1,4 @@
-#include "kube/signal.h"
+#include "base/signal.h"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
@@ -7,7 +7,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace slipway::kube {
+namespace slipway {
 namespace asio = boost::asio;
 
 struct Signal::State {
@@ -50,4 +50,4 @@ Task<void> Signal::waitUntil(Clock& clock, std::optional<TimePoint> deadline) {
   if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
 }
 
-}  // namespace slipway::kube
+}  // namespace slipway
