@@ -107,6 +107,9 @@ Result<std::string> Platform::State::startApi() {
   SLIP_TRY(auto tls, net::TlsContext::server(identity, authority.certificate));
   net::ServerOptions httpOptions;
   httpOptions.tls = std::move(tls);
+  // A user who pages through a log may take hours; a client that is gone is noticed by TCP.
+  httpOptions.streamStallTimeout = std::chrono::hours(4);
+  httpOptions.deadPeerTimeout = std::chrono::seconds(60);
   https = std::make_unique<net::HttpServer>(io.get_executor(), api->handler(), httpOptions);
   auto bound = https->listen(options.listen, options.apiPort);
   if (!bound) return fail(bound.error().code, bound.error().message + " (--api-port)");
@@ -133,6 +136,8 @@ Task<Status> Platform::State::startNode() {
   node::NodeOptions nodeOptions;
   nodeOptions.dataDir = dir->path().string();
   nodeOptions.hostIp = options.listen;
+  nodeOptions.logMaxBytes = options.containerLogMaxBytes;
+  nodeOptions.logMaxFiles = options.containerLogMaxFiles;
   runtime = std::make_unique<node::ProcessRuntime>(io.get_executor());
   node = std::make_shared<node::NodeAgent>(api->client(), *cache, clock, *scope, *runtime, nodeOptions);
   api->setPodStreams(node.get());

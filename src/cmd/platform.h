@@ -21,10 +21,12 @@ struct PlatformOptions {
   std::string listen = "127.0.0.1";
   std::uint16_t apiPort = 6443;  // 0: any free port, kept for the next start while it is free
   std::uint16_t gatewayPort = 8080;
-  unsigned gatewayThreads = 0;     // 0: one per core
-  std::string accessLog;           // file of the gateway's access log; empty: none
-  bool node = true;                // false: API and controllers only, nothing runs pods
-  std::chrono::seconds grace{20};  // for requests and pods when it stops
+  unsigned gatewayThreads = 0;                    // 0: one per core
+  std::string accessLog;                          // file of the gateway's access log; empty: none
+  std::uint64_t containerLogMaxBytes = 10 << 20;  // per file of a container's log
+  int containerLogMaxFiles = 5;                   // per container run
+  bool node = true;                               // false: API and controllers only, nothing runs pods
+  std::chrono::seconds grace{20};                 // for requests and pods when it stops
   ApiFlags api;
 };
 

@@ -4,9 +4,20 @@
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "cmd/platform.h"
+#include "node/quantity.h"
 
 namespace slipway::cmd {
 namespace {
+
+constexpr std::int64_t kMinLogBytes = 4096;
+
+// `10Mi` as bytes; a message where it is none.
+std::string readLogSize(const std::string& text, std::uint64_t* bytes) {
+  const auto value = node::wholeOf(text);
+  if (!value || *value < kMinLogBytes) return fmt::format("{} is no size of at least 4Ki; write one like 10Mi", text);
+  *bytes = static_cast<std::uint64_t>(*value);
+  return "";
+}
 
 void runUp(const PlatformOptions& options, int* exitCode) {
   *exitCode = 1;
@@ -42,6 +53,17 @@ void addUpCommand(CLI::App& app, int* exitCode) {
   sub->add_option("--gateway-threads", options->gatewayThreads, "Threads of the gateway; 0: one per core")
       ->capture_default_str();
   sub->add_option("--access-log", options->accessLog, "File for one line per request to a model; default: none");
+  sub->add_option_function<std::string>(
+         "--container-log-max-size",
+         [options](const std::string& text) {
+           const std::string wrong = readLogSize(text, &options->containerLogMaxBytes);
+           if (!wrong.empty()) throw CLI::ValidationError("--container-log-max-size", wrong);
+         },
+         "Size at which a container's log file is rotated, like 10Mi")
+      ->default_str("10Mi");
+  sub->add_option("--container-log-max-files", options->containerLogMaxFiles, "Files kept of a container's log")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1000));
   sub->add_option("--grace", *grace, "Seconds that requests and pods get when the platform stops")->capture_default_str();
   addApiFlags(*sub, options->api);
   sub->add_flag("--no-node", *noNode, "Serve the API and run controllers, but no pods");

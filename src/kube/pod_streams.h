@@ -48,8 +48,8 @@ class ProcessSession {
   virtual net::ByteStream* out() = 0;  // read; 0 when the process has ended or closed it
   virtual net::ByteStream* err() = 0;
   virtual void resize(TerminalSize size) = 0;
-  // The exit code (128 + the number of a signal), once the process has ended. For attach: 0 when the container has. Error: it
-  // could not be started, in the words for the user.
+  // The exit code (128 + the number of a signal), once the process has ended. For attach: 0 when the container has. Error:
+  // it could not be started, in the words for the user.
   virtual Task<Result<int>> wait() = 0;
 };
 

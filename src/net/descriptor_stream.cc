@@ -33,6 +33,8 @@ class Descriptor final : public DescriptorStream {
  public:
   Descriptor(Executor executor, int fd) : shared_(std::make_shared<Shared>(executor, fd)) {
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+    // A pipe has no MSG_NOSIGNAL: a reader that is gone must be an error, not our end.
+    [[maybe_unused]] static const auto ignored = std::signal(SIGPIPE, SIG_IGN);
   }
   ~Descriptor() override { Descriptor::close(); }
 

@@ -16,8 +16,8 @@ class DescriptorStream : public ByteStream {
   virtual int descriptor() const = 0;
 };
 
-// Takes over `fd`, which becomes non-blocking. A terminal whose other side is closed reads as ended. shutdownWrite() closes a
-// pipe; on a terminal it writes the end-of-file character.
+// Takes over `fd`, which becomes non-blocking. A terminal whose other side is closed reads as ended. shutdownWrite() closes
+// a pipe; on a terminal it writes the end-of-file character.
 std::unique_ptr<DescriptorStream> descriptorStream(Executor executor, int fd);
 
 }  // namespace slipway::net

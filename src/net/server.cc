@@ -1,6 +1,7 @@
 #include "net/server.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,22 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using Unix = asio::local::stream_protocol;
 using ConnectionPtr = std::shared_ptr<ServerConnection>;
+
+namespace {
+
+// Probes an idle peer, and gives up one that acknowledges nothing: such a client would hold its stream for hours.
+void dropWhenDead(tcp::socket& socket, std::chrono::seconds after) {
+  const int fd = socket.native_handle();
+  const int seconds = static_cast<int>(after.count());
+  const auto set = [fd](int level, int name, int value) { ::setsockopt(fd, level, name, &value, sizeof value); };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, std::max(1, seconds / 2));
+  set(IPPROTO_TCP, TCP_KEEPINTVL, std::max(1, seconds / 8));
+  set(IPPROTO_TCP, TCP_KEEPCNT, 4);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, seconds * 1000);
+}
+
+}  // namespace
 
 struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   State(Executor e, Handler handler, ServerOptions options)
@@ -122,6 +139,7 @@ void HttpServer::State::accepted(tcp::socket socket) {
   Peer peer;
   peer.address = remote.address().is_v6() ? "[" + remote.address().to_string() + "]" : remote.address().to_string();
   peer.address += ":" + std::to_string(remote.port());
+  if (core->options.deadPeerTimeout.count() > 0) dropWhenDead(socket, core->options.deadPeerTimeout);
   if (!core->options.tls) return start(socketStream(std::move(socket)), std::move(peer));
   socket.set_option(tcp::no_delay(true), ec);
   ++handshakes;

@@ -34,11 +34,13 @@ struct ServerOptions {
   std::chrono::milliseconds headTimeout{10000};   // for a whole request head once its first byte came: 408
   std::chrono::milliseconds idleTimeout{65000};   // keep-alive wait between requests
   std::chrono::milliseconds stallTimeout{60000};  // a body that does not arrive, an answer that is not taken
-  std::size_t maxConnections = 10000;             // further ones wait in the listen queue
-  bool reusePort = false;                         // SO_REUSEPORT, for one listener per core
-  std::string serverHeader;                       // value of `Server:`; empty: none
-  std::shared_ptr<TlsContext> tls;                // null: plain
-  InlineHandler inlineHandler;                    // null: none
+  std::chrono::milliseconds streamStallTimeout{60000};  // a chunk of a streamed answer that is not taken
+  std::chrono::seconds deadPeerTimeout{0};  // TCP peers that are unreachable for so long are dropped; 0: the system's
+  std::size_t maxConnections = 10000;       // further ones wait in the listen queue
+  bool reusePort = false;                   // SO_REUSEPORT, for one listener per core
+  std::string serverHeader;                 // value of `Server:`; empty: none
+  std::shared_ptr<TlsContext> tls;          // null: plain
+  InlineHandler inlineHandler;              // null: none
 };
 
 struct Bound {

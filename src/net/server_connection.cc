@@ -429,7 +429,7 @@ Task<Status> ServerConnection::writeStream(Body body, h1::BodyMode mode) {
       co_return fail(std::move(chunk).error());  // the connection is cut: the client sees that bytes are missing
     }
     if (chunk->empty()) break;
-    writeDeadline_ = in(core_->options.stallTimeout);
+    writeDeadline_ = in(core_->options.streamStallTimeout);
     Status written;
     if (mode == h1::BodyMode::Chunked) {
       const std::string size = h1::chunkHeader(chunk->size());

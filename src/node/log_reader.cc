@@ -26,32 +26,68 @@ constexpr std::size_t kChunk = 64 << 10;
 // The end of a container shows in its log folder only if the log changed: look again now and then.
 constexpr auto kRecheck = std::chrono::seconds(1);
 
-// Oldest part first; `path` itself, which may not exist yet, last.
-std::vector<std::string> partsOf(const std::string& path) {
-  std::vector<std::string> parts;
-  std::error_code ec;
-  int n = 1;
-  while (n < 1000 && fs::exists(fmt::format("{}.{}", path, n), ec)) ++n;
-  for (int i = n - 1; i >= 1; --i) parts.push_back(fmt::format("{}.{}", path, i));
-  parts.push_back(path);
-  return parts;
-}
+// One file of a log: its name now and the file itself, which a rotation renames.
+struct Part {
+  std::string path;
+  std::uint64_t inode = 0;
+  bool operator==(const Part&) const = default;
+};
 
 std::uint64_t inodeOf(const std::string& path) {
   struct stat info{};
   return ::stat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
-// Where the last `lines` whole lines of these files begin: index of the file and offset in it. Reads backwards in blocks.
-std::pair<std::size_t, std::uint64_t> tailStart(const std::vector<std::string>& parts, std::int64_t lines) {
+std::uint64_t inodeOf(int fd) {
+  struct stat info{};
+  return ::fstat(fd, &info) == 0 ? info.st_ino : 0;
+}
+
+// Oldest part first, the one that is being written last.
+std::vector<Part> listParts(const std::string& path) {
+  const fs::path whole(path);
+  const std::string prefix = whole.filename().string() + ".";
+  std::map<int, std::string, std::greater<>> rotated;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(whole.parent_path(), ec)) {
+    const std::string name = entry.path().filename().string();
+    const int number = name.starts_with(prefix) ? std::atoi(name.c_str() + prefix.size()) : 0;
+    if (number > 0 && name == prefix + std::to_string(number)) rotated[number] = entry.path().string();
+  }
+  std::vector<Part> parts;
+  for (const auto& [number, name] : rotated) parts.push_back({name, inodeOf(name)});
+  parts.push_back({path, inodeOf(path)});
+  std::erase_if(parts, [](const Part& p) { return p.inode == 0; });
+  return parts;
+}
+
+// As listParts, looked at between two rotations and not within one.
+std::vector<Part> partsOf(const std::string& path) {
+  std::vector<Part> parts = listParts(path);
+  for (int tries = 0; tries < 100; ++tries) {
+    std::vector<Part> again = listParts(path);
+    if (again == parts) break;
+    parts = std::move(again);
+  }
+  return parts;
+}
+
+struct Place {
+  std::size_t part = 0;
+  std::uint64_t offset = 0;
+};
+
+// Where the last `lines` whole lines of these files begin. Reads backwards in blocks.
+Place tailStart(const std::vector<Part>& parts, std::int64_t lines) {
+  if (parts.empty()) return {};
   if (lines <= 0) {
     std::error_code ec;
-    const auto size = fs::file_size(parts.back(), ec);
+    const auto size = fs::file_size(parts.back().path, ec);
     return {parts.size() - 1, ec ? 0 : size};
   }
   std::int64_t seen = 0;
   for (std::size_t p = parts.size(); p-- > 0;) {
-    const int fd = ::open(parts[p].c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(parts[p].path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) continue;
     std::vector<char> block(kChunk);
     const off_t size = ::lseek(fd, 0, SEEK_END);
@@ -78,12 +114,9 @@ std::pair<std::size_t, std::uint64_t> tailStart(const std::vector<std::string>& 
 class LogBody final : public net::BodyReader {
  public:
   LogBody(Executor executor, std::string path, kube::LogOptions options, WallTime now, std::function<bool()> running)
-      : executor_(executor),
-        path_(std::move(path)),
-        options_(std::move(options)),
-        running_(std::move(running)),
-        parts_(partsOf(path_)) {
-    if (options_.tailLines) std::tie(part_, offset_) = tailStart(parts_, *options_.tailLines);
+      : executor_(executor), path_(std::move(path)), options_(std::move(options)), running_(std::move(running)) {
+    if (options_.stream == "Stdout") only_ = "stdout";
+    if (options_.stream == "Stderr") only_ = "stderr";
     if (options_.sinceSeconds) since_ = now - std::chrono::seconds(*options_.sinceSeconds);
     if (!options_.sinceTime.empty()) {
       WallTime t;
@@ -91,6 +124,7 @@ class LogBody final : public net::BodyReader {
     }
     if (options_.limitBytes) left_ = *options_.limitBytes;
     watch();
+    openFirst();
   }
   ~LogBody() override {
     if (fd_ >= 0) ::close(fd_);
@@ -143,54 +177,66 @@ class LogBody final : public net::BodyReader {
     (void)got;
   }
 
+  void openFirst() {
+    for (int tries = 0; tries < 100 && fd_ < 0; ++tries) {
+      const std::vector<Part> parts = partsOf(path_);
+      if (parts.empty()) return;  // nothing written yet
+      const Place start = options_.tailLines ? tailStart(parts, *options_.tailLines) : Place{};
+      if (openPart(parts[start.part])) ::lseek(fd_, static_cast<off_t>(start.offset), SEEK_SET);
+    }
+  }
+
+  // False when a rotation has renamed it meanwhile.
+  bool openPart(const Part& part) {
+    const int fd = ::open(part.path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    if (inodeOf(fd) != part.inode) {
+      ::close(fd);
+      return false;
+    }
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+    inode_ = part.inode;
+    return true;
+  }
+
   // The next piece of the files; sets more_ when another call may give more at once.
   std::string nextBytes() {
     more_ = false;
-    if (fd_ < 0) {
-      fd_ = ::open(parts_[part_].c_str(), O_RDONLY | O_CLOEXEC);
-      if (fd_ < 0) return advance();
-      inode_ = inodeOf(parts_[part_]);
-      if (offset_ > 0) ::lseek(fd_, static_cast<off_t>(offset_), SEEK_SET);
-      offset_ = 0;
+    if (fd_ < 0) openFirst();
+    if (fd_ < 0) return "";
+    std::string bytes = readHere();
+    if (bytes.empty() && !writtenTo()) {
+      // Its file is no longer the one that is written. What came between our read and the rotation comes first.
+      bytes = readHere();
+      if (bytes.empty()) openNext();
+      more_ = true;
     }
+    more_ = more_ || !bytes.empty();
+    return bytes;
+  }
+
+  std::string readHere() {
     std::string bytes(kChunk, '\0');
     const ssize_t n = ::read(fd_, bytes.data(), bytes.size());
-    if (n > 0) {
-      bytes.resize(static_cast<std::size_t>(n));
-      more_ = true;
-      return bytes;
-    }
-    return advance();
+    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return bytes;
   }
 
-  // At the end of a file: on to the next one, which may have been made by a rotation meanwhile.
-  std::string advance() {
-    if (part_ + 1 < parts_.size()) {
-      closeFile();
-      ++part_;
-      more_ = true;
-    } else if (fd_ >= 0 && inodeOf(path_) != inode_ && inodeOf(path_) != 0) {
-      // Read again before leaving: lines may have come between our read and the rotation.
-      std::string bytes(kChunk, '\0');
-      const ssize_t n = ::read(fd_, bytes.data(), bytes.size());
-      more_ = true;
-      if (n > 0) {
-        bytes.resize(static_cast<std::size_t>(n));
-        return bytes;
-      }
-      const std::uint64_t was = inode_;
-      closeFile();
-      parts_ = partsOf(path_);
-      part_ = parts_.size() - 1;
-      for (std::size_t i = 0; i + 1 < parts_.size(); ++i)
-        if (inodeOf(parts_[i]) == was) part_ = i + 1;
-    }
-    return "";
+  // Whether what is being read is the newest file; so too while there is none, which a rotation makes soon.
+  bool writtenTo() const {
+    const std::uint64_t newest = inodeOf(path_);
+    return newest == 0 || newest == inode_;
   }
 
-  void closeFile() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
+  void openNext() {
+    for (int tries = 0; tries < 100; ++tries) {
+      const std::vector<Part> parts = partsOf(path_);
+      std::size_t next = 0;  // ours was deleted: whatever is oldest now came after it
+      for (std::size_t i = 0; i < parts.size(); ++i)
+        if (parts[i].inode == inode_) next = i + 1;
+      if (next >= parts.size() || openPart(parts[next])) return;
+    }
   }
 
   std::string render(const std::string& bytes) {
@@ -212,6 +258,7 @@ class LogBody final : public net::BodyReader {
   }
 
   bool wanted(const CriLine& line) {
+    if (!only_.empty() && line.stream != only_) return false;
     if (!since_) return true;
     WallTime t;
     if (parseRfc3339(std::string(line.time), &t) && t < *since_) return false;
@@ -223,9 +270,7 @@ class LogBody final : public net::BodyReader {
   std::string path_;
   kube::LogOptions options_;
   std::function<bool()> running_;
-  std::vector<std::string> parts_;
-  std::size_t part_ = 0;
-  std::uint64_t offset_ = 0;
+  std::string_view only_;  // the one stream that is wanted; empty: both
   int fd_ = -1;
   std::uint64_t inode_ = 0;
   std::optional<WallTime> since_;
@@ -244,7 +289,7 @@ std::string lastLogText(const std::string& path, std::size_t maxBytes, std::size
   const auto [part, offset] = tailStart(parts, static_cast<std::int64_t>(maxLines));
   std::string text;
   for (std::size_t i = part; i < parts.size(); ++i) {
-    std::string raw = readWholeFile(parts[i]).value_or("");
+    std::string raw = readWholeFile(parts[i].path).value_or("");
     if (i == part) raw.erase(0, offset);
     std::size_t from = 0;
     for (std::size_t newline = raw.find('\n'); newline != std::string::npos; newline = raw.find('\n', from)) {

@@ -103,5 +103,52 @@ TEST(CriLog, KeepsNoMoreThanItMay) {
   EXPECT_LE(bytes, 3U * 4096 + 300);
 }
 
+TEST_F(LogReaderTest, FollowingThroughRotationsLosesAndDoublesNothing) {
+  // Rotates every few dozen lines while it is followed, read in between at moments that never fit.
+  CriLog log(path(), 4096, 5);
+  ASSERT_TRUE(log.open());
+  bool running = true;
+  net::Body body = openLog(loop_.executor(), path(), {.follow = true}, kNow, [&running] { return running; });
+  std::string got, wanted;
+  int line = 0;
+  for (int round = 0; round < 400; ++round) {
+    const int more = 1 + round * 7 % 90;  // at most three rotations between two reads
+    lines(log, line, line + more);
+    for (int i = line; i < line + more; ++i) wanted += fmt::format("line {}\n", i);
+    line += more;
+    if (round % 3 == 2) {
+      auto chunk = loop_.run(body.read());
+      ASSERT_TRUE(chunk);
+      got += *chunk;
+    }
+    while (got.size() < wanted.size() && round % 2 == 1) got += loop_.run(body.read()).value();
+  }
+  running = false;
+  for (auto chunk = loop_.run(body.read()); chunk && !chunk->empty(); chunk = loop_.run(body.read())) got += *chunk;
+  EXPECT_EQ(got, wanted);
+}
+
+TEST_F(LogReaderTest, AFollowerThatFallsBehindTheOldestFileGoesOnWithWhatIsLeft) {
+  CriLog log(path(), 4096, 2);
+  ASSERT_TRUE(log.open());
+  lines(log, 0, 10);
+  net::Body body = openLog(loop_.executor(), path(), {.follow = true}, kNow, [] { return false; });
+  std::string got = loop_.run(body.read()).value();
+  lines(log, 10, 1000);
+  for (auto chunk = loop_.run(body.read()); chunk && !chunk->empty(); chunk = loop_.run(body.read())) got += *chunk;
+  EXPECT_TRUE(got.starts_with("line 0\n"));
+  EXPECT_TRUE(got.ends_with("line 998\nline 999\n"));
+}
+
+TEST_F(LogReaderTest, OneStreamOnly) {
+  CriLog log(path(), 1 << 20, 2);
+  ASSERT_TRUE(log.open());
+  log.append(CriLog::Stream::Stdout, "out\n", kNow);
+  log.append(CriLog::Stream::Stderr, "err\n", kNow);
+  EXPECT_EQ(read({.stream = "Stdout"}), "out\n");
+  EXPECT_EQ(read({.stream = "Stderr"}), "err\n");
+  EXPECT_EQ(read({.stream = "All"}), "out\nerr\n");
+}
+
 }  // namespace
 }  // namespace slipway::node

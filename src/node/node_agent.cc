@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include "base/log.h"
-#include "node/log_reader.h"
 #include "node/pod_status.h"
 #include "node/podman.h"
 #include "node/shim/launch_file.h"
@@ -49,10 +48,6 @@ void fillDefaults(NodeOptions& options) {
     struct sysinfo info{};
     if (::sysinfo(&info) == 0) options.memoryBytes = static_cast<std::int64_t>(info.totalram) * info.mem_unit;
   }
-}
-
-std::string exists(const Json& pod, const std::string& container) {
-  return containerNamed(pod, container).is_null() ? "" : container;
 }
 
 }  // namespace
@@ -176,6 +171,7 @@ Task<Status> NodeAgent::start() {
   });
   co_await removeOrphans();
   node_->scope.spawn("heartbeat", [self = shared_from_this()] { return heartbeat(self); });
+  node_->scope.spawn("usage", [self = shared_from_this()] { return measureLoop(self); });
   co_return Status{};
 }
 
@@ -275,65 +271,6 @@ Task<void> NodeAgent::stop(Duration grace) {
 std::shared_ptr<PodWorker> NodeAgent::worker(const std::string& podUid) const {
   const auto found = workers_.find(podUid);
   return found == workers_.end() ? nullptr : found->second;
-}
-
-Task<Result<net::Body>> NodeAgent::logs(Json pod, kube::LogOptions options) {
-  const std::string name = textAt(at(pod, "metadata"), "name");
-  if (options.container.empty()) {
-    std::string all;
-    for (const char* list : {"containers", "initContainers"})
-      for (const Json& c : at(pod, "spec", list)) all += (all.empty() ? "" : " ") + textAt(c, "name");
-    if (at(pod, "spec", "containers").size() != 1)
-      co_return fail(Code::BadRequest,
-                     fmt::format("a container name must be specified for pod {}, choose one of: [{}]", name, all));
-    options.container = textAt(pod["spec"]["containers"][0], "name");
-  }
-  const std::string container = exists(pod, options.container);
-  if (container.empty())
-    co_return fail(Code::BadRequest, fmt::format("container {} is not valid for pod {}", options.container, name));
-  const PodPaths paths = pathsOf(node_->options, pod);
-  const auto found = worker(textAt(at(pod, "metadata"), "uid"));
-  int instance = -1;
-  std::string waiting = "ContainerCreating";
-  if (found) {
-    for (const bool init : {true, false}) {
-      const auto& plans = init ? found->plan().init : found->plan().main;
-      const auto& states = init ? found->state().init : found->state().main;
-      for (std::size_t i = 0; i < plans.size(); ++i) {
-        if (plans[i].name != container) continue;
-        instance = states[i].instance;
-        if (!states[i].waitReason.empty())
-          waiting = states[i].waitReason;
-        else if (!init && !initDone(found->plan(), found->state()))
-          waiting = "PodInitializing";
-      }
-    }
-  }
-  if (options.previous) {
-    if (instance < 1)
-      co_return fail(Code::BadRequest,
-                     fmt::format("previous terminated container \"{}\" in pod \"{}\" not found", container, name));
-    --instance;
-  }
-  if (instance < 0)
-    co_return fail(Code::BadRequest,
-                   fmt::format("container \"{}\" in pod \"{}\" is waiting to start: {}", container, name, waiting));
-  options.follow = options.follow && !options.previous;
-  std::weak_ptr<PodWorker> weak = found;
-  auto stillRunning = [weak, container, instance] {
-    const auto w = weak.lock();
-    if (!w || w->finished()) return false;
-    for (const bool init : {true, false}) {
-      const auto& plans = init ? w->plan().init : w->plan().main;
-      const auto& states = init ? w->state().init : w->state().main;
-      for (std::size_t i = 0; i < plans.size(); ++i)
-        if (plans[i].name == container)
-          return states[i].instance == instance && states[i].phase == ContainerState::Phase::Running;
-    }
-    return false;
-  };
-  co_return openLog(node_->scope.executor(), paths.logFile(container, instance), options, node_->clock.wall(),
-                    std::move(stillRunning));
 }
 
 }  // namespace slipway::node

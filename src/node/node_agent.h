@@ -1,5 +1,5 @@
 // NodeAgent: this machine as a Kubernetes node. Registers a Node, watches the pods bound to it, runs each with a PodWorker,
-// and answers for their logs (kube::PodStreams). Everything on the control loop.
+// and answers for their logs, sessions, ports and usage (kube::PodStreams). Everything on the control loop.
 //
 //   auto node = std::make_shared<NodeAgent>(client, cache, clock, scope, runtime, options);
 //   co_await node->start();            // registered, and what ran before is adopted
@@ -12,6 +12,7 @@
 #include "kube/pod_streams.h"
 #include "node/node_options.h"
 #include "node/pod_worker.h"
+#include "node/usage.h"
 
 namespace slipway::node {
 
@@ -26,7 +27,13 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   // SIGTERM, then after `grace` (or a pod's own shorter one) SIGKILL. Returns when no process is left.
   Task<void> stop(Duration grace);
 
+  // node_streams.cc
   Task<Result<net::Body>> logs(Json pod, kube::LogOptions options) override;
+  Status canOpen(const Json& pod, const std::string& container) override;
+  Task<Result<std::unique_ptr<kube::ProcessSession>>> open(Json pod, kube::SessionOptions options) override;
+  Task<Result<std::unique_ptr<net::ByteStream>>> dial(Json pod, std::uint16_t port) override;
+  std::optional<kube::Usage> podUsage(const Json& pod) override;
+  std::optional<kube::Usage> nodeUsage(const std::string& node) override;
 
   const std::string& nodeName() const { return node_->options.nodeName; }
   std::shared_ptr<PodWorker> worker(const std::string& podUid) const;  // null when it has none
@@ -35,6 +42,9 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
  private:
   Task<Status> registerNode();
   static Task<void> heartbeat(std::shared_ptr<NodeAgent> self);
+  static Task<void> measureLoop(std::shared_ptr<NodeAgent> self);
+  void measureMachine();
+  void measurePod(const PodWorker& worker, std::map<std::string, bool>* keys);
   void onPod(const kube::InformerEvent& event);
   void onReference(const Kind& kind, const kube::InformerEvent& event);
   Task<void> removeOrphans();
@@ -44,6 +54,7 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   std::shared_ptr<NodeContext> node_;
   std::unique_ptr<kube::EventRecorder> events_;
   AddressBook addresses_;
+  UsageMeter meter_;
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by pod uid
   bool stopping_ = false;
 };

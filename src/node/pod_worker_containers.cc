@@ -112,6 +112,9 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   l.memoryLimit = std::max<std::int64_t>(0, wholeOf(textAt(limits, "memory", "0")).value_or(0));
   l.cpuMillis = std::max<std::int64_t>(0, milliOf(textAt(limits, "cpu", "0")).value_or(0));
   l.workingDir = textAt(spec, "workingDir");
+  l.openStdin = boolAt(spec, "stdin");
+  l.stdinOnce = boolAt(spec, "stdinOnce");
+  l.tty = boolAt(spec, "tty");
   l.folder = paths_.runFolder(plan.name, l.instance);
   l.logPath = paths_.logFile(plan.name, l.instance);
   l.logMaxBytes = node_->options.logMaxBytes;

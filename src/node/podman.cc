@@ -37,6 +37,8 @@ Launch podmanLaunch(Launch launch, const Json& container, const Environment& env
   if (launch.memoryLimit > 0) argv.insert(argv.end(), {"--memory", std::to_string(launch.memoryLimit)});
   if (launch.cpuMillis > 0)
     argv.insert(argv.end(), {"--cpus", fmt::format("{}.{:03d}", launch.cpuMillis / 1000, launch.cpuMillis % 1000)});
+  if (launch.openStdin) argv.emplace_back("--interactive");
+  if (launch.tty) argv.emplace_back("--tty");
   if (!launch.workingDir.empty()) argv.insert(argv.end(), {"--workdir", launch.workingDir});
   const Json& command = at(container, "command");
   if (command.is_array() && !command.empty()) argv.insert(argv.end(), {"--entrypoint", dumpJson(command)});

@@ -26,8 +26,10 @@ struct Launch {
   std::string podUid, podName, ns, container;
   int instance = 0;  // 0 for the first start, then 1, 2, …
   std::vector<std::string> argv;
-  std::vector<std::string> env;  // NAME=value
-  std::string workingDir;        // empty: /
+  std::vector<std::string> env;               // NAME=value
+  std::string workingDir;                     // empty: /
+  bool openStdin = false, stdinOnce = false;  // whether attach may feed it, and whether the first client's end is its end
+  bool tty = false;                           // its streams are a terminal
   std::vector<Mount> mounts;
   std::int64_t memoryLimit = 0;  // bytes; 0: none
   std::int64_t cpuMillis = 0;    // thousandths of a core; 0: none

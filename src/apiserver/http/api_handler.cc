@@ -25,7 +25,14 @@ ApiHandler::ApiHandler(Registry& registry, std::shared_ptr<Clock> clock, HttpOpt
       resources_(registry, clock),
       reviews_(authenticator_, authorizer_, tokens_),
       inflight_(options_.maxInflight, options_.maxInflightPerUser, options_.systemReserve),
-      clock_(std::move(clock)) {}
+      clock_(std::move(clock)),
+      metrics_(registry) {}
+
+void ApiHandler::setPodStreams(kube::PodStreams* streams) {
+  resources_.setPodStreams(streams);
+  metrics_.setPodStreams(streams);
+  discovery_.setMetrics(streams != nullptr);
+}
 
 Status ApiHandler::open() {
   if (options_.audit.path.empty()) return {};
@@ -74,6 +81,16 @@ Result<UserInfo> ApiHandler::identify(const net::Request& request, const Request
   auto decision = authorizer_.decideOrRefuse(acting, info, registry_.catalog());
   record.decision = decision ? *decision : rbac::Decision{};
   if (!decision) return fail(decision.error());
+  if (StreamRoutes::serves(info) && info.verb == "get") {
+    // A WebSocket begins with GET, which alone must not let readers run programs.
+    RequestInfo create = info;
+    create.verb = "create";
+    auto may = authorizer_.decideOrRefuse(acting, create, registry_.catalog());
+    if (!may) {
+      record.decision = rbac::Decision{};
+      return fail(may.error());
+    }
+  }
   return acting;
 }
 
@@ -112,6 +129,10 @@ Task<net::Response> ApiHandler::dispatch(Call call) {
   if (!call.info.isResource) co_return other(call);
   if (ReviewRoutes::serves(call.info)) {
     Result<net::Response> response = reviews_.handle(call);
+    co_return response ? std::move(*response) : errorResponse(response.error());
+  }
+  if (metrics_.serves(call.info)) {
+    Result<net::Response> response = metrics_.handle(call);
     co_return response ? std::move(*response) : errorResponse(response.error());
   }
   const Resource* resource = registry_.resource(call.info.group, call.info.version, call.info.resource);

@@ -10,6 +10,7 @@
 #include "apiserver/http/discovery.h"
 #include "apiserver/http/http_options.h"
 #include "apiserver/http/inflight.h"
+#include "apiserver/http/metrics_routes.h"
 #include "apiserver/http/resource_routes.h"
 #include "apiserver/http/review_routes.h"
 #include "apiserver/registry.h"
@@ -23,7 +24,7 @@ class ApiHandler {
   // Opens the audit log, if one is wanted; before the first request.
   Status open();
   Task<net::Response> handle(net::Request request);
-  void setPodStreams(kube::PodStreams* streams) { resources_.setPodStreams(streams); }
+  void setPodStreams(kube::PodStreams* streams);
   // Until it is ready, /readyz answers 503 with `why`; everything else is served as always.
   void setReady(bool ready, std::string why = "the server is starting") { ready_ = ready, notReady_ = std::move(why); }
   AccountTokens& accountTokens() { return tokens_; }
@@ -48,6 +49,7 @@ class ApiHandler {
   ReviewRoutes reviews_;
   Inflight inflight_;
   std::shared_ptr<Clock> clock_;
+  MetricsRoutes metrics_;
   std::unique_ptr<AuditLog> audit_;
   bool ready_ = false;
   std::string notReady_ = "the server is starting";

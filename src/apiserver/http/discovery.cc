@@ -5,6 +5,7 @@ namespace {
 
 const std::vector<std::string> kVerbs = {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
 const std::vector<std::string> kCreate = {"create"};
+const std::string kMetricsGroup = "metrics.k8s.io";
 
 // Order of groups: Kubernetes' own before ours, so that a short word means what it means on a cluster.
 int rankOf(const std::string& group) {
@@ -35,6 +36,9 @@ std::vector<Subresource> subresourcesOf(const Resource& r) {
   if (r.hasStatus) all.push_back({"status", r.group, r.version, r.kind, readWrite});
   if (r.hasScale) all.push_back({"scale", "autoscaling", "v1", "Scale", readWrite});
   if (r.qualified() == "pods") {
+    for (const auto& [name, kind] : {std::pair{"attach", "PodAttachOptions"}, std::pair{"exec", "PodExecOptions"},
+                                     std::pair{"portforward", "PodPortForwardOptions"}})
+      all.push_back({name, "", "v1", kind, {"create", "get"}});
     all.push_back({"log", "", "v1", "Pod", {"get"}});
     all.push_back({"eviction", "policy", "v1", "Eviction", kCreate});
     all.push_back({"binding", "", "v1", "Binding", kCreate});
@@ -57,7 +61,7 @@ Discovery::Discovery(const Catalog& catalog) {
   const auto add = [this](Resource r, bool isReview) {
     Group& g = groupNamed(r.group);
     if (std::find(g.versions.begin(), g.versions.end(), r.version) == g.versions.end()) g.versions.push_back(r.version);
-    g.entries.push_back({std::move(r), isReview});
+    g.entries.push_back({std::move(r), isReview ? kCreate : kVerbs});
   };
   for (const Resource& r : catalog.resources()) add(r, false);
   add(review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews", false), true);
@@ -68,6 +72,22 @@ Discovery::Discovery(const Catalog& catalog) {
   add(review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", false), true);
   std::stable_sort(groups_.begin(), groups_.end(),
                    [](const Group& a, const Group& b) { return rankOf(a.name) < rankOf(b.name); });
+}
+
+void Discovery::setMetrics(bool served) {
+  std::erase_if(groups_, [](const Group& g) { return g.name == kMetricsGroup; });
+  if (!served) return;
+  Group metrics{kMetricsGroup, {"v1beta1"}, {}};
+  for (const bool pods : {false, true}) {
+    Resource r;
+    r.group = kMetricsGroup;
+    r.version = "v1beta1";
+    r.kind = pods ? "PodMetrics" : "NodeMetrics";
+    r.plural = pods ? "pods" : "nodes";
+    r.namespaced = pods;
+    metrics.entries.push_back({std::move(r), {"get", "list"}});
+  }
+  groups_.push_back(std::move(metrics));  // last: `pods` and `nodes` alone mean the core group's
 }
 
 Json Discovery::serverVersion() {
@@ -118,7 +138,7 @@ std::optional<Json> Discovery::resources(const std::string& groupName, const std
                 {"singularName", r.singular},
                 {"namespaced", r.namespaced},
                 {"kind", r.kind},
-                {"verbs", e.review ? kCreate : kVerbs}};
+                {"verbs", e.verbs}};
       if (!r.shortNames.empty()) item["shortNames"] = r.shortNames;
       if (!r.categories.empty()) item["categories"] = r.categories;
       list.push_back(std::move(item));
@@ -155,7 +175,7 @@ Json Discovery::aggregated(bool core, const std::string& version) const {
                   {"singularResource", r.singular},
                   {"responseKind", gvk(r.group, r.version, r.kind)},
                   {"scope", r.namespaced ? "Namespaced" : "Cluster"},
-                  {"verbs", e.review ? kCreate : kVerbs}};
+                  {"verbs", e.verbs}};
         if (!r.shortNames.empty()) item["shortNames"] = r.shortNames;
         if (!r.categories.empty()) item["categories"] = r.categories;
         for (const Subresource& s : subresourcesOf(r)) {

@@ -13,9 +13,10 @@ namespace slipway::apiserver {
 class Discovery {
  public:
   explicit Discovery(const Catalog& catalog);
-  Json coreVersions() const;                                                                  // GET /api
-  Json groups() const;                                                                        // GET /apis
-  std::optional<Json> group(const std::string& name) const;                                   // GET /apis/G
+  void setMetrics(bool served);                              // whether metrics.k8s.io is listed
+  Json coreVersions() const;                                 // GET /api
+  Json groups() const;                                       // GET /apis
+  std::optional<Json> group(const std::string& name) const;  // GET /apis/G
   std::optional<Json> resources(const std::string& group, const std::string& version) const;  // GET /api/v1, /apis/G/V
   Json aggregated(bool core, const std::string& version) const;                               // version: v2, v2beta1
   static Json serverVersion();                                                                // GET /version
@@ -23,7 +24,7 @@ class Discovery {
  private:
   struct Entry {
     Resource resource;
-    bool review = false;  // answered, not stored: create only
+    std::vector<std::string> verbs;
   };
   struct Group {
     std::string name;

@@ -5,22 +5,54 @@
 namespace slipway::apiserver {
 namespace {
 
-Result<std::optional<std::int64_t>> numberParameter(const net::Request& request, const char* name) {
+Failure invalidLogOption(const std::string& field, const std::string& message, const char* reason = "FieldValueInvalid") {
+  Resource options;
+  options.kind = "PodLogOptions";
+  return invalid(options, "", {{reason, field, message}});
+}
+
+Result<std::optional<std::int64_t>> numberParameter(const net::Request& request, const char* name, std::int64_t least) {
   const auto text = request.queryValue(name);
   if (!text || text->empty()) return std::optional<std::int64_t>();
   char* end = nullptr;
   const long long value = std::strtoll(text->c_str(), &end, 10);
-  if (*end != '\0' || value < 0) {
-    Resource options;
-    options.kind = "PodLogOptions";
-    return invalid(
-        options, "",
-        {{"FieldValueInvalid", name, fmt::format("Invalid value: {}: must be greater than or equal to 0", *text)}});
+  if (*end != '\0') return badRequest(fmt::format("{}: \"{}\" is not a number", name, *text));
+  if (value < least) {
+    return invalidLogOption(name, fmt::format("Invalid value: {}: {}", *text,
+                                              least == 0 ? "must be greater than or equal to 0" : "must be greater than 0"));
   }
   return std::optional<std::int64_t>(value);
 }
 
-// The container a log is asked of: the named one, the only one, or the one of the default-container annotation.
+Result<kube::LogOptions> logOptions(const net::Request& r) {
+  kube::LogOptions options;
+  options.follow = queryFlag(r, "follow");
+  options.previous = queryFlag(r, "previous");
+  options.timestamps = queryFlag(r, "timestamps");
+  SLIP_TRY(options.tailLines, numberParameter(r, "tailLines", 0));
+  SLIP_TRY(options.sinceSeconds, numberParameter(r, "sinceSeconds", 1));
+  SLIP_TRY(options.limitBytes, numberParameter(r, "limitBytes", 1));
+  options.sinceTime = r.queryValue("sinceTime").value_or("");
+  WallTime time;
+  if (!options.sinceTime.empty() && !parseRfc3339(options.sinceTime, &time))
+    return badRequest(fmt::format("sinceTime: \"{}\" is not a time like 2026-01-31T12:00:00Z", options.sinceTime));
+  if (!options.sinceTime.empty() && options.sinceSeconds)
+    return invalidLogOption("", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified",
+                            "FieldValueForbidden");
+  options.stream = r.queryValue("stream").value_or("");
+  if (!options.stream.empty() && options.stream != "All" && options.stream != "Stdout" && options.stream != "Stderr")
+    return invalidLogOption(
+        "stream",
+        fmt::format("Unsupported value: \"{}\": supported values: \"All\", \"Stderr\", \"Stdout\"", options.stream),
+        "FieldValueNotSupported");
+  if (options.tailLines && (options.stream == "Stdout" || options.stream == "Stderr"))
+    return invalidLogOption("", "Forbidden: `tailLines` and specific `stream` are mutually exclusive for now",
+                            "FieldValueForbidden");
+  return options;
+}
+
+}  // namespace
+
 Result<std::string> chooseContainer(const Json& pod, const std::string& asked) {
   std::string names;
   std::size_t count = 0;
@@ -44,22 +76,13 @@ Result<std::string> chooseContainer(const Json& pod, const std::string& asked) {
   return badRequest(fmt::format("a container name must be specified for pod {}, choose one of: [{}]", podName, names));
 }
 
-}  // namespace
-
 Task<Result<net::Response>> ResourceRoutes::podLog(Call& call, const Resource& resource) {
   if (call.info.verb != "get") co_return methodNotAllowed(call.request.method);
   SLIP_CO_TRY(const EntryPtr entry, registry_.get(resource, call.info.ns, call.info.name));
   Json pod = entry->json();
   const net::Request& r = call.request;
-  kube::LogOptions options;
+  SLIP_CO_TRY(kube::LogOptions options, logOptions(r));
   SLIP_CO_TRY(options.container, chooseContainer(pod, r.queryValue("container").value_or("")));
-  options.follow = queryFlag(r, "follow");
-  options.previous = queryFlag(r, "previous");
-  options.timestamps = queryFlag(r, "timestamps");
-  SLIP_CO_TRY(options.tailLines, numberParameter(r, "tailLines"));
-  SLIP_CO_TRY(options.sinceSeconds, numberParameter(r, "sinceSeconds"));
-  SLIP_CO_TRY(options.limitBytes, numberParameter(r, "limitBytes"));
-  options.sinceTime = r.queryValue("sinceTime").value_or("");
   if (textAt(at(pod, "spec"), "nodeName").empty()) co_return net::Response::text(200, "");
   if (!streams_) co_return fail(Code::Unavailable, "no node runs pods here: the server was started without a node agent");
   Result<net::Body> body = co_await streams_->logs(std::move(pod), std::move(options));

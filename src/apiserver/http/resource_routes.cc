@@ -53,6 +53,7 @@ Task<Result<net::Response>> ResourceRoutes::route(Call& call, const Resource& re
   const std::string& verb = call.info.verb;
   const std::string& sub = call.info.subresource;
   if (sub == "log") return podLog(call, resource);
+  if (StreamRoutes::serves(call.info)) return connect(call, resource);
   if (verb == "create" && sub == "eviction") return evict(call, resource);
   if (verb == "create" && sub == "binding") return bind(call, resource);
   if (verb == "create" && call.info.name.empty()) return create(call, resource);
@@ -61,6 +62,10 @@ Task<Result<net::Response>> ResourceRoutes::route(Call& call, const Resource& re
   if (verb == "delete" && sub.empty()) return remove(call, resource);
   if (verb == "deletecollection") return removeCollection(call, resource);
   return read(call, resource);
+}
+
+Task<Result<net::Response>> ResourceRoutes::connect(Call& call, const Resource& resource) {
+  co_return podStreams_.handle(call, resource);
 }
 
 Task<Result<net::Response>> ResourceRoutes::read(Call& call, const Resource& resource) {

@@ -1,6 +1,7 @@
 // ResourceRoutes: the REST verbs on objects: from a Call to the Registry and back to a response in the form asked for.
 #pragma once
 #include "apiserver/http/call.h"
+#include "apiserver/http/stream_routes.h"
 #include "apiserver/registry.h"
 #include "kube/pod_streams.h"
 
@@ -8,8 +9,12 @@ namespace slipway::apiserver {
 
 class ResourceRoutes {
  public:
-  ResourceRoutes(Registry& registry, std::shared_ptr<Clock> clock) : registry_(registry), clock_(std::move(clock)) {}
-  void setPodStreams(kube::PodStreams* streams) { streams_ = streams; }
+  ResourceRoutes(Registry& registry, std::shared_ptr<Clock> clock)
+      : registry_(registry), clock_(std::move(clock)), podStreams_(registry) {}
+  void setPodStreams(kube::PodStreams* streams) {
+    streams_ = streams;
+    podStreams_.setPodStreams(streams);
+  }
 
   Task<net::Response> handle(Call call, const Resource* resource);
 
@@ -24,6 +29,7 @@ class ResourceRoutes {
   Task<Result<net::Response>> patch(Call& call, const Resource& resource);
   Task<Result<net::Response>> remove(Call& call, const Resource& resource);
   Task<Result<net::Response>> removeCollection(Call& call, const Resource& resource);
+  Task<Result<net::Response>> connect(Call& call, const Resource& resource);
   Task<Result<net::Response>> podLog(Call& call, const Resource& resource);
   Task<Result<net::Response>> evict(Call& call, const Resource& resource);
   Task<Result<net::Response>> bind(Call& call, const Resource& resource);
@@ -35,6 +41,7 @@ class ResourceRoutes {
   Registry& registry_;
   std::shared_ptr<Clock> clock_;
   kube::PodStreams* streams_ = nullptr;
+  StreamRoutes podStreams_;
 };
 
 }  // namespace slipway::apiserver

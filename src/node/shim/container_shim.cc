@@ -17,6 +17,7 @@
 #include "node/shim/launch_file.h"
 #include "node/shim/memory_watch.h"
 #include "node/shim/program.h"
+#include "node/shim/sessions.h"
 
 namespace slipway::node {
 namespace {
@@ -53,6 +54,8 @@ class Shim {
     record_.childPid = program_.pid;
     record_.startedAt = wallNow();
     (void)writeShimRecord(launch_.folder, record_);
+    sessions_.emplace(launch_, cgroup_ ? &*cgroup_ : nullptr);
+    sessions_->open(program_, &note_);
     say(fmt::format("started {} {}\n", program_.pid, note_ + program_.note));
     ::close(kStatusFd);
     loop();
@@ -88,15 +91,22 @@ class Shim {
     sigemptyset(&mask);
     for (int s : {SIGCHLD, SIGTERM, SIGUSR1}) sigaddset(&mask, s);
     const int signals = ::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-    int wait = watchMemory_ ? 50 : -1;
+    int memoryWait = watchMemory_ ? 50 : -1;
+    std::vector<pollfd> fds;
     while (!ended_) {
-      pollfd fds[3] = {{signals, POLLIN, 0}, {program_.out, POLLIN, 0}, {program_.err, POLLIN, 0}};
-      const int n = ::poll(fds, 3, wait);
+      // While an attached client does not take what it was given, the program waits.
+      const bool more = sessions_->wantsOutput();
+      fds = {{signals, POLLIN, 0}, {more ? program_.out : -1, POLLIN, 0}, {more ? program_.err : -1, POLLIN, 0}};
+      sessions_->addPolls(&fds);
+      const int sessionWait = sessions_->waitMillis();
+      const int wait = memoryWait < 0 || (sessionWait >= 0 && sessionWait < memoryWait) ? sessionWait : memoryWait;
+      const int n = ::poll(fds.data(), fds.size(), wait);
       if (n < 0 && errno != EINTR) break;
-      if (fds[1].revents != 0) drain(program_.out, CriLog::Stream::Stdout);
-      if (fds[2].revents != 0) drain(program_.err, CriLog::Stream::Stderr);
-      if (fds[0].revents != 0) onSignals(signals);
-      if (watchMemory_) wait = checkMemory();
+      if (n > 0 && fds[1].revents != 0) drain(program_.out, CriLog::Stream::Stdout);
+      if (n > 0 && fds[2].revents != 0) drain(program_.err, CriLog::Stream::Stderr);
+      if (n > 0 && fds[0].revents != 0) onSignals(signals);
+      if (n >= 0) sessions_->handle(fds);
+      if (watchMemory_) memoryWait = checkMemory();
     }
     ::close(signals);
   }
@@ -115,7 +125,9 @@ class Shim {
     char buffer[65536];
     const ssize_t n = ::read(fd, buffer, sizeof buffer);
     if (n > 0) {
-      log_.append(stream, std::string_view(buffer, static_cast<std::size_t>(n)), wallNow());
+      const std::string_view bytes(buffer, static_cast<std::size_t>(n));
+      log_.append(stream, bytes, wallNow());
+      sessions_->output(stream == CriLog::Stream::Stderr, bytes);
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
       ::close(fd);
       fd = -1;  // poll ignores it
@@ -130,7 +142,10 @@ class Shim {
     }
     int status = 0;
     for (int pid = ::waitpid(-1, &status, WNOHANG); pid > 0; pid = ::waitpid(-1, &status, WNOHANG)) {
-      if (pid != program_.pid) continue;
+      if (pid != program_.pid) {
+        sessions_->childEnded(pid, status);
+        continue;
+      }
       ended_ = true;
       status_ = status;
     }
@@ -165,6 +180,7 @@ class Shim {
     const WallTime finishedAt = wallNow();
     sweep();
     drainRest();
+    sessions_->finish();
     ContainerExit exit;
     exit.signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
     exit.exitCode = WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
@@ -185,6 +201,7 @@ class Shim {
   Program program_;
   std::optional<Cgroup> cgroup_;
   std::string note_;
+  std::optional<Sessions> sessions_;  // once the program runs
   bool watchMemory_ = false;
   bool ended_ = false;
   bool oom_ = false;

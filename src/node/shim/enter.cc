@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "node/shim/cgroup.h"
@@ -42,6 +45,19 @@ int refuse(int code, const std::string& message) {
   return code;
 }
 
+// Becomes launch.argv in the container whose program has this pid. Only returns on failure, with the message.
+std::string becomeInside(Launch launch, int programPid) {
+  const bool own = !sameNamespace(fmt::format("/proc/{}/ns/mnt", programPid), "/proc/self/ns/mnt");
+  if (own) {
+    if (!enterNamespaces(programPid)) return "cannot enter the container's mount namespace";
+  } else {
+    substituteMounts(&launch);
+  }
+  if (::chdir(launch.workingDir.empty() ? "/" : launch.workingDir.c_str()) != 0) return "workingDir is gone";
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // another user namespace has reset it
+  return execProgram(launch.argv, launch.env);
+}
+
 }  // namespace
 
 int enterContainer(const std::string& folder, const std::vector<std::string>& argv) {
@@ -57,15 +73,27 @@ int enterContainer(const std::string& folder, const std::vector<std::string>& ar
     folders.push_back(record->cgroup.substr(from, to - from));
   Cgroup::fromFolders(std::move(folders)).join();
   launch->argv = argv;
-  const bool own = !sameNamespace(fmt::format("/proc/{}/ns/mnt", record->childPid), "/proc/self/ns/mnt");
-  if (own) {
-    if (!enterNamespaces(record->childPid)) return refuse(126, "cannot enter the container's mount namespace");
-  } else {
-    substituteMounts(&*launch);
-  }
-  if (::chdir(launch->workingDir.empty() ? "/" : launch->workingDir.c_str()) != 0) return refuse(126, "workingDir is gone");
-  const std::string why = execProgram(launch->argv, launch->env);
+  const std::string why = becomeInside(std::move(*launch), record->childPid);
   return refuse(why.find("not found") != std::string::npos ? 127 : 126, why);
+}
+
+std::string runInContainer(InContainer what) {
+  ::setsid();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != what.shimPid) return "the container has ended";
+  for (int s = 1; s < 32; ++s) std::signal(s, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int fd = 0; fd < 3; ++fd) ::dup2(what.streams[static_cast<std::size_t>(fd)], fd);
+  if (what.tty) ::ioctl(0, TIOCSCTTY, 0);
+  if (what.cgroup != nullptr) what.cgroup->join();
+  Launch launch = what.launch;
+  launch.argv = std::move(what.argv);
+  const bool hasTerm =
+      std::any_of(launch.env.begin(), launch.env.end(), [](const auto& e) { return e.starts_with("TERM="); });
+  if (what.tty && !hasTerm) launch.env.emplace_back("TERM=xterm");
+  return becomeInside(std::move(launch), what.programPid);
 }
 
 }  // namespace slipway::node

@@ -76,6 +76,9 @@ Status writeSpec(const Launch& l) {
                      {"argv", l.argv},
                      {"env", l.env},
                      {"workingDir", l.workingDir},
+                     {"openStdin", l.openStdin},
+                     {"stdinOnce", l.stdinOnce},
+                     {"tty", l.tty},
                      {"mounts", mounts},
                      {"memoryLimit", l.memoryLimit},
                      {"cpuMillis", l.cpuMillis},
@@ -101,6 +104,9 @@ Result<Launch> readSpec(const std::string& path) {
   l.argv = texts(at(spec, "argv"));
   l.env = texts(at(spec, "env"));
   l.workingDir = textAt(spec, "workingDir");
+  l.openStdin = boolAt(spec, "openStdin");
+  l.stdinOnce = boolAt(spec, "stdinOnce");
+  l.tty = boolAt(spec, "tty");
   for (const Json& m : at(spec, "mounts"))
     l.mounts.push_back({textAt(m, "source"), textAt(m, "target"), boolAt(m, "readOnly")});
   l.memoryLimit = intAt(spec, "memoryLimit");

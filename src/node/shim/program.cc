@@ -1,12 +1,16 @@
 #include "node/shim/program.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <sstream>
@@ -39,6 +43,7 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
 // In the forked child. Reports on `fd` and never returns.
 [[noreturn]] void becomeProgram(Launch launch, const Cgroup* cgroup, int shimPid, int fd) {
   ::setsid();
+  if (launch.tty) ::ioctl(0, TIOCSCTTY, 0);
   // Without its shim nobody would log, limit or collect it.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != shimPid) ::_exit(137);
@@ -52,6 +57,9 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
     report(fd, 'f', mounted.error().message);
     ::_exit(128);
   }
+  const bool hasTerm =
+      std::any_of(launch.env.begin(), launch.env.end(), [](const auto& e) { return e.starts_with("TERM="); });
+  if (launch.tty && !hasTerm) launch.env.emplace_back("TERM=xterm");
   if (!mounted) {
     substituteMounts(&launch);
     report(fd, 'n', mounted.error().message + ": volume paths are replaced in arguments and environment");
@@ -64,6 +72,40 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a user namespace entered on the way has reset it
   report(fd, 'f', execProgram(launch.argv, launch.env));
   ::_exit(128);
+}
+
+void closeOnce(int fd, int except) {
+  if (fd >= 0 && fd != except) ::close(fd);
+}
+
+// The program's standard streams and our ends of them; -1: none (its input stays /dev/null, the shim's).
+struct Streams {
+  std::array<int, 3> theirs{-1, -1, -1}, ours{-1, -1, -1};
+};
+
+Result<Streams> openTerminal() {
+  Streams s;
+  const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  char name[128];
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0 || ::ptsname_r(master, name, sizeof name) != 0)
+    return fail(Code::Internal, fmt::format("no terminal: {}", std::strerror(errno)));
+  const int slave = ::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (slave < 0) return fail(Code::Internal, fmt::format("{}: {}", name, std::strerror(errno)));
+  s.theirs = {slave, slave, slave};
+  s.ours = {::fcntl(master, F_DUPFD_CLOEXEC, 3), master, -1};
+  return s;
+}
+
+Result<Streams> openStreams(const Launch& launch) {
+  if (launch.tty) return openTerminal();
+  Streams s;
+  for (std::size_t i = launch.openStdin ? 0 : 1; i < 3; ++i) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Code::Internal, fmt::format("pipe: {}", std::strerror(errno)));
+    s.theirs[i] = ends[i == 0 ? 0 : 1];
+    s.ours[i] = ends[i == 0 ? 1 : 0];
+  }
+  return s;
 }
 
 }  // namespace
@@ -91,20 +133,22 @@ void unmountLeaked(const std::string& folder) {
 }
 
 Result<Program> startProgram(const Launch& launch, const Cgroup* cgroup) {
-  int out[2];
-  int err[2];
+  SLIP_TRY(const Streams streams, openStreams(launch));
   int status[2];
-  if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0 || ::pipe2(status, O_CLOEXEC) != 0)
-    return fail(Code::Internal, fmt::format("pipe: {}", std::strerror(errno)));
+  if (::pipe2(status, O_CLOEXEC) != 0) return fail(Code::Internal, fmt::format("pipe: {}", std::strerror(errno)));
   const int shimPid = static_cast<int>(::getpid());
   const int pid = ::fork();
   if (pid < 0) return fail(Code::Internal, fmt::format("fork: {}", std::strerror(errno)));
   if (pid == 0) {
-    ::dup2(out[1], 1);
-    ::dup2(err[1], 2);
+    for (int fd = 0; fd < 3; ++fd) {
+      const int theirs = streams.theirs[static_cast<std::size_t>(fd)];
+      if (theirs >= 0) ::dup2(theirs, fd);
+    }
     becomeProgram(launch, cgroup, shimPid, status[1]);
   }
-  for (int fd : {out[1], err[1], status[1]}) ::close(fd);
+  for (int fd : streams.theirs) closeOnce(fd, streams.theirs[1]);
+  if (streams.theirs[1] >= 0) ::close(streams.theirs[1]);
+  ::close(status[1]);
   std::string text;
   char buffer[4096];
   for (ssize_t n = ::read(status[0], buffer, sizeof buffer); n != 0; n = ::read(status[0], buffer, sizeof buffer)) {
@@ -112,16 +156,18 @@ Result<Program> startProgram(const Launch& launch, const Cgroup* cgroup) {
     if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
   }
   ::close(status[0]);
-  Program program{pid, out[0], err[0], ""};
+  Program program{pid, streams.ours[0], streams.ours[1], streams.ours[2], ""};
   std::stringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("n")) program.note += line.substr(1);
     if (!line.starts_with("f")) continue;
     ::waitpid(pid, nullptr, 0);
-    for (int fd : {out[0], err[0]}) ::close(fd);
+    for (int fd : streams.ours) closeOnce(fd, -1);
     return fail(Code::Invalid, line.substr(1));
   }
-  for (int fd : {out[0], err[0]}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  for (int fd : streams.ours) {
+    if (fd >= 0) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  }
   return program;
 }
 

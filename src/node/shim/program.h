@@ -10,7 +10,8 @@ namespace slipway::node {
 
 struct Program {
   int pid = 0;   // leader of its own session and process group
-  int out = -1;  // read ends of its output
+  int in = -1;   // write end of its input; -1: it has none
+  int out = -1;  // read ends of its output; of a terminal both directions are one descriptor each, and err is -1
   int err = -1;
   std::string note;  // what this machine could not give
 };
