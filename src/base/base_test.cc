@@ -43,6 +43,11 @@ TEST(Clock, Rfc3339RoundTrip) {
   EXPECT_EQ(formatRfc3339(t), "2026-11-24T10:00:00Z");
   ASSERT_TRUE(parseRfc3339("2026-11-24T12:00:00.5+02:00", &t));
   EXPECT_EQ(formatRfc3339Micro(t), "2026-11-24T10:00:00.500000Z");
+  WallTime far;
+  ASSERT_TRUE(parseRfc3339("2999-01-01T00:00:00Z", &far));
+  EXPECT_GT(far, t);
+  ASSERT_TRUE(parseRfc3339("1066-10-14T00:00:00Z", &far));
+  EXPECT_LT(far, t);
   EXPECT_FALSE(parseRfc3339("yesterday", &t));
   EXPECT_FALSE(parseRfc3339("2026-11-24T10:00:00", &t));
 }

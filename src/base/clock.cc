@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -119,7 +120,10 @@ bool parseRfc3339(const std::string& text, WallTime* out) {
     rest += used;
   }
   if (*rest != 0) return false;
-  *out = WallTime(std::chrono::seconds(timegm(&tm) - offset)) + std::chrono::duration_cast<WallTime::duration>(fraction);
+  // What the clock's nanoseconds cannot express, before 1678 and after 2261, becomes their border.
+  constexpr std::int64_t kBorder = 9'223'372'035;
+  const std::int64_t seconds = std::clamp<std::int64_t>(timegm(&tm) - offset, -kBorder, kBorder);
+  *out = WallTime(std::chrono::seconds(seconds)) + std::chrono::duration_cast<WallTime::duration>(fraction);
   return true;
 }
 

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kChunk = 64 << 10;
+constexpr std::int64_t kLongAgo = 1'000'000'000;  // seconds: before any log
 // The end of a container shows in its log folder only if the log changed: look again now and then.
 constexpr auto kRecheck = std::chrono::seconds(1);
 
@@ -117,7 +118,8 @@ class LogBody final : public net::BodyReader {
       : executor_(executor), path_(std::move(path)), options_(std::move(options)), running_(std::move(running)) {
     if (options_.stream == "Stdout") only_ = "stdout";
     if (options_.stream == "Stderr") only_ = "stderr";
-    if (options_.sinceSeconds) since_ = now - std::chrono::seconds(*options_.sinceSeconds);
+    if (options_.sinceSeconds && *options_.sinceSeconds < kLongAgo)
+      since_ = now - std::chrono::seconds(*options_.sinceSeconds);
     if (!options_.sinceTime.empty()) {
       WallTime t;
       if (parseRfc3339(options_.sinceTime, &t)) since_ = t;

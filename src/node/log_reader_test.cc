@@ -52,6 +52,8 @@ TEST_F(LogReaderTest, SinceTimestampsAndLimitBytes) {
   lines(log, 0, 10);
   EXPECT_EQ(read({.sinceSeconds = 92}), "line 8\nline 9\n");
   EXPECT_EQ(read({.sinceTime = "2026-01-01T00:00:09Z"}), "line 9\n");
+  EXPECT_EQ(read({.sinceTime = "2999-01-01T00:00:09Z"}), "");
+  EXPECT_EQ(read({.tailLines = 1, .sinceSeconds = std::numeric_limits<std::int64_t>::max()}), "line 9\n");
   EXPECT_EQ(read({.timestamps = true, .tailLines = 1}), "2026-01-01T00:00:09.000000000Z line 9\n");
   EXPECT_EQ(read({.limitBytes = 10}), "line 0\nlin");
 }

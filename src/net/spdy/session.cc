@@ -4,16 +4,16 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstring>
 
 #include "base/log.h"
-#include "net/buffer.h"
 
 namespace slipway::net::spdy {
 namespace asio = boost::asio;
 namespace {
 
 constexpr auto kLookForPeer = std::chrono::seconds(1);
-constexpr std::size_t kReadBuffer = 64 << 10;
+constexpr std::size_t kReadBuffer = kMaxControl;  // holds the largest frame that must be whole
 
 }  // namespace
 
@@ -116,14 +116,14 @@ std::shared_ptr<Session> Session::start(std::unique_ptr<ByteStream> connection, 
 }
 
 Task<void> Session::readLoop(std::shared_ptr<Session> self) {
-  ReadBuffer in(kReadBuffer);
+  std::string in(kReadBuffer, '\0');
+  std::size_t have = 0;
   for (;;) {
     co_await self->budget_->waitForRoom();
-    const auto n = co_await self->connection_->read(in.space());
+    const auto n = co_await self->connection_->read(std::span<char>(in).subspan(have));
     if (!n || *n == 0) break;
-    in.commit(*n);
-    std::string_view bytes = in.view();
-    const std::size_t before = bytes.size();
+    have += *n;
+    std::string_view bytes(in.data(), have);
     for (bool more = true; more;) {
       auto frame = self->decoder_.next(&bytes);
       if (!frame) {
@@ -134,7 +134,8 @@ Task<void> Session::readLoop(std::shared_ptr<Session> self) {
       more = frame->has_value();
       if (more && !self->onFrame(std::move(**frame))) co_return;
     }
-    in.consume(before - bytes.size());
+    have = bytes.size();
+    std::memmove(in.data(), bytes.data(), have);
     if (self->over_) co_return;
     if (self->out_.failed()) break;  // it asks and asks, and never reads
   }

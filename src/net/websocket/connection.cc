@@ -4,6 +4,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstring>
 
 #include "base/log.h"
 
@@ -11,7 +12,7 @@ namespace slipway::net::websocket {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t kReadBuffer = 64 << 10;
+constexpr std::size_t kReadBuffer = 32 << 10;
 constexpr std::uint16_t kProtocolError = 1002;
 constexpr std::size_t kMaxSend = 32 << 10;  // bytes in one message of ours
 
@@ -60,7 +61,11 @@ class Tunnel final : public ByteStream {
 }  // namespace
 
 Connection::Connection(Executor executor, std::unique_ptr<ByteStream> stream)
-    : stream_(std::move(stream)), executor_(executor), out_(executor, *stream_), changed_(executor), in_(kReadBuffer) {}
+    : stream_(std::move(stream)),
+      executor_(executor),
+      out_(executor, *stream_),
+      changed_(executor),
+      in_(kReadBuffer, '\0') {}
 Connection::~Connection() = default;
 
 std::shared_ptr<Connection> Connection::start(std::unique_ptr<ByteStream> stream, TaskScope& scope) {
@@ -77,7 +82,6 @@ Task<void> Connection::writeLoop(std::shared_ptr<Connection> self) {
 Task<std::optional<Piece>> Connection::read() {
   const auto self = shared_from_this();
   while (!over_) {
-    const std::size_t before = unread_.size();
     auto piece = decoder_.next(&unread_);
     if (!piece) {
       logDebug("websocket: {}", piece.error().message);
@@ -85,19 +89,18 @@ Task<std::optional<Piece>> Connection::read() {
       end();
       break;
     }
-    in_.consume(before - unread_.size());
     if (!*piece) {
-      // The buffer may move its bytes to make room.
-      const auto space = in_.space();
+      const std::size_t have = unread_.size();  // at most a control frame
+      if (have > 0) std::memmove(in_.data(), unread_.data(), have);
+      unread_ = std::span<char>(in_).first(have);
       reading_ = true;
-      const auto n = co_await stream_->read(space);
+      const auto n = co_await stream_->read(std::span<char>(in_).subspan(have));
       reading_ = false;
       if (!n || *n == 0) {
         end();
         break;
       }
-      in_.commit(*n);
-      unread_ = std::span<char>(const_cast<char*>(in_.view().data()), in_.view().size());
+      unread_ = std::span<char>(in_).first(have + *n);
       continue;
     }
     if ((*piece)->opcode == Opcode::Close) {

@@ -16,7 +16,6 @@
 #include <optional>
 
 #include "base/scope.h"
-#include "net/buffer.h"
 #include "net/byte_stream.h"
 #include "net/mux/outbox.h"
 #include "net/websocket/frames.h"
@@ -51,7 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Decoder decoder_;
   Outbox out_;
   Signal changed_;
-  ReadBuffer in_;
+  std::string in_;
   std::span<char> unread_;  // of in_
   bool over_ = false, closeSent_ = false, reading_ = false;
 };
