@@ -39,6 +39,16 @@ bool running(const Known& known) { return known.state != nullptr && known.state-
 
 std::string uidOf(const Json& pod) { return textAt(at(pod, "metadata"), "uid"); }
 
+// The containers that go on for as long as the pod does: the main ones and sidecars.
+std::vector<Known> measured(const PodWorker& worker) {
+  std::vector<Known> all;
+  for (std::size_t i = 0; i < worker.plan().init.size(); ++i)
+    if (worker.plan().init[i].sidecar) all.push_back({&worker.plan().init[i], &worker.state().init[i], true});
+  for (std::size_t i = 0; i < worker.plan().main.size(); ++i)
+    all.push_back({&worker.plan().main[i], &worker.state().main[i], false});
+  return all;
+}
+
 // The processes of a pod's running containers.
 std::vector<int> processesOf(const PodWorker& worker, const PodPaths& paths) {
   std::vector<int> pids;
@@ -167,14 +177,14 @@ void NodeAgent::measureMachine() {
 
 void NodeAgent::measurePod(const PodWorker& worker, std::map<std::string, bool>* keys) {
   const PodPaths paths = pathsOf(node_->options, worker.pod());
-  for (std::size_t i = 0; i < worker.plan().main.size(); ++i) {
-    const ContainerState& state = worker.state().main[i];
+  for (const auto& [plan, found, init] : measured(worker)) {
+    const ContainerState& state = *found;
     if (state.phase != ContainerState::Phase::Running) continue;
     const std::string key = uidOf(worker.pod()) + "/" + state.id;
     if (keys != nullptr) (*keys)[key] = true;
     const TimePoint now = node_->clock.now();
     if (!meter_.due(key, now)) continue;
-    const auto counters = containerCounters(paths.runFolder(worker.plan().main[i].name, state.instance));
+    const auto counters = containerCounters(paths.runFolder(plan->name, state.instance));
     if (counters) meter_.add(key, *counters, now, state.startedTick);
   }
 }
@@ -185,12 +195,11 @@ std::optional<kube::Usage> NodeAgent::podUsage(const Json& pod) {
   measurePod(*found, nullptr);
   kube::Usage usage;
   usage.timestamp = node_->clock.wall();
-  for (std::size_t i = 0; i < found->plan().main.size(); ++i) {
-    const ContainerState& state = found->state().main[i];
-    const auto rate = meter_.rate(uidOf(pod) + "/" + state.id);
-    if (!rate || state.phase != ContainerState::Phase::Running) return std::nullopt;  // all or nothing, as metrics-server
+  for (const auto& [plan, state, init] : measured(*found)) {
+    const auto rate = meter_.rate(uidOf(pod) + "/" + state->id);
+    if (!rate || state->phase != ContainerState::Phase::Running) return std::nullopt;  // all or nothing, as metrics-server
     usage.window = std::max(usage.window, rate->window);
-    usage.containers.push_back({found->plan().main[i].name, rate->cpuNanosPerSecond, rate->memoryBytes});
+    usage.containers.push_back({plan->name, rate->cpuNanosPerSecond, rate->memoryBytes});
   }
   return usage;
 }

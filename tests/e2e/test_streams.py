@@ -1,14 +1,16 @@
 """Streams between kubectl and pods, with the oldest kubectl (SPDY) and the newest (WebSockets): exec, attach, cp, port-forward,
 logs, top. And the Python client's own WebSocket forms."""
+import fcntl
 import hashlib
 import json
 import os
 import pty
 import re
 import select
-import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -197,29 +199,106 @@ def test_exec_of_a_missing_program_says_so(box):
     assert b'exec: "no-such-program": executable file not found in $PATH' in result.stderr
 
 
-def test_exec_with_a_terminal(box):
-    master, slave = pty.openpty()
-    process = box.start("exec", "-it", "box", "--", "/bin/sh", stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-    os.close(slave)
-    seen = b""
+class Terminal:
+    """A kubectl on a terminal of its own."""
 
-    def until(text):
-        nonlocal seen
-        deadline = time.monotonic() + 30
-        while text not in seen:
-            assert time.monotonic() < deadline, seen
-            if select.select([master], [], [], 0.1)[0]:
+    def __init__(self, k, *args):
+        self.master, slave = pty.openpty()
+        self.resize(24, 80)
+        self.process = k.start(*args, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.seen = b""
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def until(self, pattern, seconds=30):
+        """Reads until the pattern shows, forgets everything up to it, and returns the match."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self.master], [], [], 0.1)[0]:
                 try:
-                    seen += os.read(master, 65536)
-                except OSError:
-                    break
-        assert text in seen, seen
-    until(b"$ " if os.geteuid() else b"# ")
-    os.write(master, b"tty; echo $((40+2)); exit 5\n")
-    until(b"/dev/pts/")
-    until(b"42")
-    assert process.wait(30) == 5
-    os.close(master)
+                    self.seen += os.read(self.master, 65536)
+                except OSError:  # the other side is closed
+                    assert re.search(pattern, self.seen), self.seen
+        self.seen = self.seen[found.end():]
+        return found
+
+    def ask(self, command):
+        """What a shell says to a command; the quotes keep its echo of our typing from matching."""
+        self.type(b"echo B''EGIN $(" + command + b") E''ND\n")
+        return self.until(rb"BEGIN (.*?) END\r\n").group(1)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+def test_exec_with_a_terminal_that_is_resized(box):
+    terminal = Terminal(box, "exec", "-it", "box", "--", "/bin/sh")
+    try:
+        assert terminal.ask(b"tty").startswith(b"/dev/pts/")
+        wait_for(lambda: terminal.ask(b"stty size") == b"24 80", "the terminal's first size")
+        terminal.resize(50, 132)
+        wait_for(lambda: terminal.ask(b"stty size") == b"50 132", "the terminal's new size")
+        terminal.type(b"echo sl''eeping; sleep 300\n")
+        terminal.until(rb"sleeping\r\n")
+        terminal.type(b"\x03")  # interrupts the sleep, not kubectl
+        assert terminal.ask(b"echo still here") == b"still here"
+        terminal.type(b"exit 5\n")
+        assert terminal.process.wait(30) == 5
+    finally:
+        terminal.close()
+
+
+def test_attach_to_a_terminal(k):
+    k.apply(pod("shell", "exec /bin/sh", container={"stdin": True, "tty": True}))
+    k.wait_ready("shell")
+    terminal = Terminal(k, "attach", "-it", "shell")
+    try:
+        terminal.type(b"\n")
+        assert terminal.ask(b"echo $COLOUR$(tty)").startswith(b"/dev/pts/")
+        terminal.resize(40, 111)
+        wait_for(lambda: terminal.ask(b"stty size") == b"40 111", "the terminal's new size")
+    finally:
+        terminal.close()
+    # The program goes on, and takes the next client.
+    terminal = Terminal(k, "attach", "-it", "shell")
+    try:
+        assert terminal.ask(b"echo again") == b"again"
+        terminal.type(b"exit\n")
+        terminal.process.wait(30)
+    finally:
+        terminal.close()
+
+
+def test_clients_that_do_not_read_hold_bounded_memory(box):
+    server = box.platform.process.pid
+    box.apply(pod("loud", "while :; do yes aaaaaaaaaaaaaaaaaaaaaaa | head -c 3000000; sleep 0.2; done"))
+    box.wait_ready("loud")
+    before = resident_kib(server)
+    clients = [box.start(*args, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+               for args in (("exec", "box", "--", "yes", "sssssssssssssssssssss"), ("logs", "-f", "loud"), ("attach", "loud"))
+               for _ in range(4)]
+    try:
+        for client in clients:
+            assert client.stdout.read(10)
+        wait_for(lambda: len(processes("yes sssssssssssssssssssss")) == 4, "the commands to run")
+        for _ in range(10):
+            box("get", "pods")  # the API goes on
+            assert resident_kib(server) - before < 24 << 10
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+            client.stdout.close()
+    wait_for(lambda: not processes("yes sssssssssssssssssssss"), "the commands to end with their clients")
 
 
 def test_exec_refusals_have_kubernetes_words(k):
@@ -236,7 +315,8 @@ def test_exec_refusals_have_kubernetes_words(k):
 
 
 def processes(mark):
-    return subprocess.run(["pgrep", "-f", mark], capture_output=True, text=True).stdout.split()
+    """Processes with exactly this command line."""
+    return subprocess.run(["pgrep", "-fx", mark], capture_output=True, text=True).stdout.split()
 
 
 def test_a_client_that_vanishes_takes_its_process_along(box):
@@ -250,10 +330,10 @@ def test_a_client_that_vanishes_takes_its_process_along(box):
 
 def test_the_end_of_the_pod_ends_exec(box):
     process = box.start("exec", "box", "--", "sleep", "900", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    wait_for(lambda: processes("sleep 900$"), "the command to run")
+    wait_for(lambda: processes("sleep 900"), "the command to run")
     box("delete", "pod", "box")
     assert process.wait(30) == 137
-    assert not processes("sleep 900$")
+    assert not processes("sleep 900")
 
 
 def test_sigterm_ends_every_stream_in_time(tmp_path, any_kubectl):
@@ -265,13 +345,13 @@ def test_sigterm_ends_every_stream_in_time(tmp_path, any_kubectl):
         clients = [k.start(*args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                    for args in (("exec", "box", "--", "sleep", "901"), ("logs", "-f", "box"), ("attach", "box"),
                                 ("port-forward", "box", ":80"), ("get", "pods", "-w"))]
-        wait_for(lambda: processes("sleep 901$"), "exec to run")
+        wait_for(lambda: processes("sleep 901"), "exec to run")
         started = time.monotonic()
         assert running.stop() == 0
         assert time.monotonic() - started < 15
         for client in clients:
             client.wait(20)
-        assert not processes("sleep 901$")
+        assert not processes("sleep 901")
     finally:
         running.stop()
 

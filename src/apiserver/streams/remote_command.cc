@@ -130,8 +130,7 @@ Task<void> copyInput(ByteStream* from, ByteStream* to) {
   std::string buffer(kChunk, '\0');
   for (;;) {
     const auto n = co_await from->read(buffer);
-    if (!n) co_return;
-    if (*n == 0) break;
+    if (!n || *n == 0) break;
     Status written;
     if (to != nullptr) {
       written = co_await to->write(std::string_view(buffer).substr(0, *n));
@@ -163,6 +162,17 @@ Task<Result<int>> outputs(kube::ProcessSession* session, const ClientStreams* cl
 Task<void> inputs(kube::ProcessSession* session, const ClientStreams* client) {
   using namespace asio::experimental::awaitable_operators;
   co_await (copyInput(client->in.get(), session->in()) && copySizes(client->resize.get(), session) && forever());
+}
+
+using OpenedSession = Result<std::unique_ptr<kube::ProcessSession>>;
+
+// nullopt: the client has left meanwhile.
+Task<std::optional<OpenedSession>> openUnlessLeft(kube::PodStreams* node, Json pod, kube::SessionOptions options,
+                                                  CommandConnection* connection) {
+  using namespace asio::experimental::awaitable_operators;
+  auto done = co_await (node->open(std::move(pod), std::move(options)) || connection->ended());
+  if (done.index() != 0) co_return std::nullopt;
+  co_return std::get<0>(std::move(done));
 }
 
 // nullopt: the client has left.
@@ -221,7 +231,9 @@ Task<void> serveCommand(std::unique_ptr<ByteStream> connection, Transport transp
   }
   const bool exec = !options.command.empty();
   Result<int> code;
-  auto session = co_await node->open(std::move(pod), std::move(options));
+  auto opened = co_await openUnlessLeft(node, std::move(pod), std::move(options), client.get());
+  if (!opened) co_return;
+  auto& session = *opened;
   if (session) {
     auto ended = co_await runCommand(client.get(), &*streams, session->get());
     if (!ended) co_return;  // nobody is left to tell; the session ends with this function
