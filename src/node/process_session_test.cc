@@ -138,6 +138,13 @@ TEST_F(ProcessSessionTest, ExecRunsInTheContainersFilesEnvironmentAndFolder) {
   EXPECT_TRUE(std::filesystem::exists(dir_ / "volume/here"));
 }
 
+TEST_F(ProcessSessionTest, ExecIsInsideTheContainersLimits) {
+  start("sleep 100", [](Launch& l) { l.memoryLimit = 64 << 20; });
+  if (readShimRecord(launch_.folder)->cgroup.empty()) GTEST_SKIP() << "no writable cgroup on this machine";
+  const Outcome o = session(shell("cat /proc/self/cgroup"));
+  EXPECT_NE(o.out.find("slipway/" + launch_.id), std::string::npos) << o.out;
+}
+
 TEST_F(ProcessSessionTest, ExecReadsItsInputToTheEnd) {
   start("sleep 100");
   SessionOptions options = exec({"wc", "-c"});

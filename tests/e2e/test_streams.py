@@ -575,6 +575,26 @@ def test_top_shows_what_pods_and_the_node_use(k):
     assert missing.returncode == 1 and b"not found" in missing.stderr
 
 
+def test_watches_that_are_not_read_hold_bounded_memory(k, python):
+    core, _ = python
+    k("create", "configmap", "big")
+    watches = [k.start("get", "configmaps", "-w", "-o", "json", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(8)]
+    try:
+        for watch in watches:
+            assert watch.stdout.read(1)
+        server = k.platform.process.pid
+        core.patch_namespaced_config_map("big", k.namespace, {"data": {"text": "a" * 200_000}})
+        before = resident_kib(server)
+        for i in range(150):
+            core.patch_namespaced_config_map("big", k.namespace, {"data": {"text": str(i) + "a" * 200_000}})
+        assert resident_kib(server) - before < 40 << 10, f"{before} KiB before, {resident_kib(server)} KiB after"
+    finally:
+        for watch in watches:
+            watch.kill()
+            watch.wait()
+            watch.stdout.close()
+
+
 # rights
 
 
