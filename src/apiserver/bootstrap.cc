@@ -65,7 +65,12 @@ std::vector<Json> userRoles() {
                    rule({"apps", "autoscaling", "networking.k8s.io"}, all, kWrite), rule(kOurGroups, all, kWrite)});
   const Json admin = Json::array({rule({"rbac.authorization.k8s.io"}, {"roles", "rolebindings"}, kWrite),
                                   rule({"authorization.k8s.io"}, {"localsubjectaccessreviews"}, {"create"})});
-  return {aggregated("view", view),    aggregated("edit", edit),     aggregated("admin", admin),
+  // Of whoever may see pods, as metrics-server's installation has it.
+  Json metrics = clusterRole("system:aggregated-metrics-reader",
+                             Json::array({rule({"metrics.k8s.io"}, {"pods", "nodes"}, {"get", "list", "watch"})}));
+  for (const char* into : {"view", "edit", "admin"})
+    metrics["metadata"]["labels"][std::string("rbac.authorization.k8s.io/aggregate-to-") + into] = "true";
+  return {std::move(metrics),          aggregated("view", view),     aggregated("edit", edit), aggregated("admin", admin),
           aggregating("view", "edit"), aggregating("edit", "admin"), aggregating("admin", "")};
 }
 

@@ -571,6 +571,9 @@ def test_top_shows_what_pods_and_the_node_use(k):
     assert "CPU(cores)" in k("top", "pod", "busy", "--containers")
     row = k("top", "node", "--no-headers").split()
     assert len(row) == 5 and int(row[1].rstrip("m")) > 100 and row[4].endswith("%"), row
+    k("create", "serviceaccount", "viewer")
+    k("create", "rolebinding", "viewer", "--clusterrole=view", f"--serviceaccount={k.namespace}:viewer")
+    assert "busy" in k("top", "pod", "busy", f"--as=system:serviceaccount:{k.namespace}:viewer")
     missing = k.run("top", "pod", "nope")
     assert missing.returncode == 1 and b"not found" in missing.stderr
 
