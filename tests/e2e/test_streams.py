@@ -8,11 +8,13 @@ import pty
 import re
 import select
 import socket
+import ssl
 import struct
 import subprocess
 import termios
 import threading
 import time
+from random import Random
 
 import pytest
 
@@ -613,6 +615,56 @@ def test_reading_pods_alone_does_not_let_one_run_programs_in_them(box):
     box("create", "role", "runner", "--verb=create,get", "--resource=pods/exec")
     box("create", "rolebinding", "runner", "--role=runner", f"--serviceaccount={box.namespace}:reader")
     assert box("exec", "box", as_reader, "--", "echo", "allowed") == "allowed\n"
+
+
+# hostile clients
+
+
+def upgraded(platform, method, path, *headers):
+    """A raw connection that has just become a stream."""
+    config = open(platform.kubeconfig).read()
+    token = re.search(r'token:\s*"?([^\s"]+)', config).group(1)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    host, port = re.search(r"https://([\d.]+):(\d+)", config).groups()
+    connection = context.wrap_socket(socket.create_connection((host, int(port)), timeout=20))
+    lines = [f"{method} {path} HTTP/1.1", "Host: api", f"Authorization: Bearer {token}", "Connection: Upgrade", *headers, "", ""]
+    connection.sendall("\r\n".join(lines).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return connection
+
+
+def test_hostile_frames_end_their_own_connection_and_nothing_else(box):
+    server = box.platform.process.pid
+    path = f"/api/v1/namespaces/{box.namespace}/pods/box/"
+    spdy = ["Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: "]
+    socket_ = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDAwMDAwMDAwMDAwMDAwMA==", "Sec-WebSocket-Protocol: "]
+    ways = [("POST", "exec?command=cat&stdin=true&stdout=true", [spdy[0], spdy[1] + "v4.channel.k8s.io"]),
+            ("POST", "portforward", [spdy[0], spdy[1] + "portforward.k8s.io"]),
+            ("GET", "exec?command=cat&stdin=true&stdout=true&tty=true", socket_[:3] + [socket_[3] + "v5.channel.k8s.io"]),
+            ("GET", "portforward", socket_[:3] + [socket_[3] + "SPDY/3.1+portforward.k8s.io"]),
+            ("GET", "attach?stdout=true", socket_[:3] + [socket_[3] + "v4.channel.k8s.io"])]
+    random = Random(7)
+    bodies = [lambda: random.randbytes(random.randrange(1, 5000)), lambda: bytes.fromhex("80030001") + random.randbytes(300),
+              lambda: bytes.fromhex("82feffff") + random.randbytes(3000), lambda: bytes.fromhex("8003000600000004") + b"\0\0\0\1"]
+    before, open_before = resident_kib(server), len(os.listdir(f"/proc/{server}/fd"))
+    for i in range(60):
+        method, what, headers = ways[i % len(ways)]
+        connection = upgraded(box.platform, method, path + what, *headers)
+        try:
+            connection.sendall(random.choice(bodies)())
+            if i % 2:
+                connection.settimeout(0.05)
+                connection.recv(1000)
+        except OSError:
+            pass
+        connection.close()
+    wait_for(lambda: len(os.listdir(f"/proc/{server}/fd")) <= open_before + 2, "every connection to be closed")
+    assert resident_kib(server) - before < 24 << 10
+    assert box("exec", "box", "--", "echo", "alive") == "alive\n"
 
 
 # the Python client's WebSockets
