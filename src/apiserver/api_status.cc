@@ -134,6 +134,13 @@ Failure noSpace(const std::string& message) {
   return fail(Code::Internal, message, dumpJson(status));
 }
 
+Failure notAcceptable(const std::string& message) {
+  Json status = failure(Code::BadRequest, message);
+  status["code"] = 406;
+  status["reason"] = "NotAcceptable";
+  return fail(Code::BadRequest, message, dumpJson(status));
+}
+
 Failure unsupportedMediaType(const std::vector<std::string>& accepted) {
   std::string list;
   for (const std::string& type : accepted) list += (list.empty() ? "" : ", ") + type;

@@ -38,6 +38,7 @@ Failure tooLargeRevision(std::uint64_t asked, std::uint64_t current);
 Failure listExpired(const std::string& message, const std::string& continueToken = "");
 // 500 with no reason, as kube-apiserver answers when etcd has no space left.
 Failure noSpace(const std::string& message);
+Failure notAcceptable(const std::string& message);  // 406
 Failure unsupportedMediaType(const std::vector<std::string>& accepted);
 
 // The Status object of an error, with `code` as HTTP sees it.

@@ -18,7 +18,9 @@ struct WatchQuery {
   std::string ns, labelSelector, fieldSelector;
   std::string resourceVersion;  // "" or "0": first ADDED for what exists now
   bool bookmarks = false;
-  bool sendInitialEvents = false;  // ADDED for all, then a bookmark with k8s.io/initial-events-end
+  bool sendInitialEvents = false;  // ADDED for all, then (with bookmarks) one with k8s.io/initial-events-end
+  bool onlyChanges = false;        // without a resourceVersion: none of what exists now (sendInitialEvents=false)
+  bool counted = true;             // against the bound of watches; those of our own controllers are not
 };
 
 struct WatchItem {

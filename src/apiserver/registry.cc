@@ -1,11 +1,9 @@
 #include "apiserver/registry.h"
 
-#include <charconv>
-
 #include "apiserver/api_status.h"
 #include "apiserver/builtin_admission.h"
+#include "apiserver/list_rules.h"
 #include "apiserver/write_rules.h"
-#include "data/base64.h"
 #include "objects/schema/convert.h"
 
 namespace slipway::apiserver {
@@ -48,80 +46,77 @@ std::string Registry::textFor(const Resource& resource, const Entry& entry) {
 
 namespace {
 
-// A continue token names the last object of the page before and the revision at which the list began.
-std::string makeToken(std::uint64_t revision, const Entry& last) {
-  return base64Encode(dumpJson(Json{{"v", "meta.k8s.io/v1"}, {"rv", revision}, {"start", last.ns + "/" + last.name}}));
-}
+constexpr const char* kPageExpired =
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without the "
+    "continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing "
+    "with "
+    "the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time "
+    "the "
+    "first chunk was returned and now may show up in the list.";
 
-struct Resume {
-  std::uint64_t revision = 0;
-  std::string ns, name;
-};
-
-Result<Resume> parseToken(const std::string& token) {
-  const auto decoded = base64Decode(token);
-  const Json json = decoded ? Json::parse(*decoded, nullptr, false) : Json();
-  const std::string start = textAt(json, "start");
-  const auto slash = start.find('/');
-  if (slash == std::string::npos || !at(json, "rv").is_number_unsigned()) return badRequest("continue key is not valid");
-  return Resume{at(json, "rv").get<std::uint64_t>(), start.substr(0, slash), start.substr(slash + 1)};
+ListPage pageOf(Snapshot snapshot, const Selector& selector, const ListStart& start, std::size_t limit) {
+  ListPage page;
+  page.revision = snapshot.revision;
+  const std::pair<std::string, std::string> after{start.ns, start.name};
+  for (EntryPtr& entry : snapshot.entries) {
+    if (start.resumes && std::pair(entry->ns, entry->name) <= after) continue;
+    if (!selector.matches(*entry)) continue;
+    if (limit != 0 && page.entries.size() == limit)
+      ++page.remaining;
+    else
+      page.entries.push_back(std::move(entry));
+  }
+  if (page.remaining != 0)
+    page.continueToken = continueToken(page.revision, page.entries.back()->ns, page.entries.back()->name);
+  return page;
 }
 
 }  // namespace
 
 Result<ListPage> Registry::list(const Resource& resource, const ListQuery& query) const {
   SLIP_TRY(const Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
-  Resume resume;
-  if (!query.continueToken.empty()) {
-    SLIP_TRY(resume, parseToken(query.continueToken));
-    if (resume.revision < store_.compacted()) {
-      return fail(
-          Code::Gone,
-          "The provided continue parameter is too old to display a consistent list result. Start a new list without it.");
-    }
-  }
-  Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
-  ListPage page;
-  // A list in pages tells the revision of its first page: a watch from there replays what changed between the pages.
-  page.revision = query.continueToken.empty() ? snapshot.revision : resume.revision;
-  const std::pair<std::string, std::string> after{resume.ns, resume.name};
-  for (EntryPtr& entry : snapshot.entries) {
-    if (!query.continueToken.empty() && std::pair(entry->ns, entry->name) <= after) continue;
-    if (!selector.matches(*entry)) continue;
-    if (query.limit != 0 && page.entries.size() == query.limit)
-      ++page.remaining;
-    else
-      page.entries.push_back(std::move(entry));
-  }
-  if (page.remaining != 0) page.continueToken = makeToken(page.revision, *page.entries.back());
-  return page;
+  return pageOf(store_.list(bucketOf(resource), query.ns), selector, {}, 0);
+}
+
+Status Registry::checkReached(const std::string& resourceVersion) const {
+  SLIP_TRY(const std::uint64_t revision, parseRevision(resourceVersion));
+  if (revision > store_.revision()) return tooLargeRevision(revision, store_.revision());
+  return {};
+}
+
+Task<Result<ListPage>> Registry::page(const Resource& resource, ListQuery query) const {
+  SLIP_CO_TRY(const Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
+  SLIP_CO_TRY(const ListStart start, listStart(query));
+  SLIP_CO_CHECK(checkReached(std::to_string(start.exactly.value_or(start.atLeast))));
+  if (!start.exactly) co_return pageOf(store_.list(bucketOf(resource), query.ns), selector, start, query.limit);
+  Result<Snapshot> snapshot = co_await store_.listAt(bucketOf(resource), query.ns, *start.exactly);
+  if (snapshot) co_return pageOf(std::move(*snapshot), selector, start, query.limit);
+  if (snapshot.error().code != Code::Gone) co_return fail(snapshot.error());
+  if (!start.resumes) co_return listExpired("The resourceVersion for the provided list is too old.");
+  co_return listExpired(kPageExpired, continueToken(std::nullopt, start.ns, start.name));
 }
 
 Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, const WatchQuery& query) {
   SLIP_TRY(Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
-  std::uint64_t revision = 0;
-  const std::string& asked = query.resourceVersion;
-  const auto parsed = std::from_chars(asked.data(), asked.data() + asked.size(), revision);
-  if (!asked.empty() && (parsed.ec != std::errc() || parsed.ptr != asked.data() + asked.size())) {
-    return badRequest(fmt::format("Invalid value for resourceVersion: \"{}\"", asked));
-  }
+  SLIP_TRY(std::uint64_t revision, parseRevision(query.resourceVersion));
+  SLIP_CHECK(checkReached(query.resourceVersion));
   std::vector<WatchItem> initial;
-  if (revision == 0 || query.sendInitialEvents) {
+  if (query.onlyChanges && revision == 0) {
+    revision = store_.revision();
+  } else if (revision == 0 || query.sendInitialEvents) {
     Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
-    if (revision > snapshot.revision) {
-      return fail(Code::Timeout, fmt::format("Too large resource version: {}, current: {}", revision, snapshot.revision));
-    }
     for (EntryPtr& entry : snapshot.entries) {
       if (!selector.matches(*entry)) continue;
       const std::uint64_t at = entry->revision;
       initial.push_back({kube::WatchEvent::Type::Added, std::move(entry), at});
     }
     revision = snapshot.revision;
-    if (query.sendInitialEvents) initial.push_back({kube::WatchEvent::Type::Bookmark, nullptr, revision, true});
+    if (query.sendInitialEvents && query.bookmarks)
+      initial.push_back({kube::WatchEvent::Type::Bookmark, nullptr, revision, true});
   } else if (revision < store_.compacted()) {
     return expired(revision, store_.compacted());
   }
-  SLIP_TRY(auto subscription, hub_.subscribe(bucketOf(resource), revision));
+  SLIP_TRY(auto subscription, hub_.subscribe(bucketOf(resource), revision, query.counted));
   return std::make_unique<ObjectWatch>(query.ns, std::move(selector), std::move(subscription), std::move(initial));
 }
 

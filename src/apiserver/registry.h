@@ -53,6 +53,7 @@ struct ListQuery {
   std::string ns, labelSelector, fieldSelector;
   std::size_t limit = 0;  // 0: all
   std::string continueToken;
+  std::string resourceVersion, resourceVersionMatch;
 };
 struct ListPage {
   std::uint64_t revision = 0;
@@ -64,6 +65,7 @@ struct ListPage {
 struct RegistryOptions {
   std::vector<Admission> admissions;
   std::shared_ptr<Clock> clock;               // null: the system's
+  std::size_t maxObjectBytes = 1536 << 10;    // of an object as JSON, as etcd's limit of a request; 413 beyond
   std::string serviceCidr = "127.96.0.0/16";  // where Services of type ClusterIP get their addresses; empty: none is given
 };
 
@@ -76,7 +78,13 @@ class Registry {
   const Resource* resource(std::string_view group, std::string_view version, std::string_view plural) const;
 
   Result<EntryPtr> get(const Resource& resource, const std::string& ns, const std::string& name) const;
+  // What exists now, whole.
   Result<ListPage> list(const Resource& resource, const ListQuery& query) const;
+  // A page, or the state at a revision: every page of one list shows the same state. Errors: Gone in Kubernetes' words (with
+  // a token that goes on in the present state), Timeout for a revision that is not there yet, Invalid options.
+  Task<Result<ListPage>> page(const Resource& resource, ListQuery query) const;
+  // Timeout when `resourceVersion` has not been reached.
+  Status checkReached(const std::string& resourceVersion) const;
   Result<std::unique_ptr<ObjectWatch>> watch(const Resource& resource, const WatchQuery& query);
 
   Task<Result<Written>> create(WriteContext context, Json object);
@@ -100,6 +108,7 @@ class Registry {
   std::string bucketOf(const Resource& resource) const { return storageVersion(resource).qualified(); }
   const std::vector<Admission>& admissions() const { return options_.admissions; }
   const std::string& serviceCidr() const { return options_.serviceCidr; }
+  std::size_t maxObjectBytes() const { return options_.maxObjectBytes; }
 
   Store& store() { return store_; }
   WatchHub& hub() { return hub_; }

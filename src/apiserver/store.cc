@@ -14,7 +14,8 @@ namespace asio = boost::asio;
 
 Result<std::unique_ptr<Store>> Store::open(Executor executor, StoreOptions options) {
   auto state = std::make_shared<State>(std::move(executor), std::move(options));
-  SLIP_TRY(state->log, RevisionLog::open(state->options.path, state->options.fullSync));
+  const StoreOptions& o = state->options;
+  SLIP_TRY(state->log, RevisionLog::open({o.path, o.fullSync, o.box, o.vfs}));
   SLIP_CHECK(state->load());
   State* raw = state.get();
   state->writer = std::thread([raw] { raw->writerLoop(); });
@@ -124,6 +125,75 @@ Task<Result<std::vector<Change>>> Store::history(std::string resource, std::uint
   co_return std::move(*changes);
 }
 
+namespace {
+
+constexpr std::size_t kHistoryChunk = 512;  // changes read at once
+constexpr int kBackupPages = 512;           // copied between two batches of writes
+
+using Undo = std::map<ObjectName, EntryPtr>;  // what an object was before; null: it was not there
+
+// The state of which `changes` made the present one.
+void undo(Snapshot& snapshot, const Undo& before) {
+  std::map<ObjectName, EntryPtr> all;
+  for (EntryPtr& entry : snapshot.entries) all.emplace(ObjectName{entry->ns, entry->name}, std::move(entry));
+  for (const auto& [name, entry] : before) all[name] = entry;
+  snapshot.entries.clear();
+  for (auto& [name, entry] : all) {
+    if (entry) snapshot.entries.push_back(std::move(entry));
+  }
+}
+
+}  // namespace
+
+Task<Result<Snapshot>> Store::listAt(std::string resource, std::string ns, std::uint64_t revision) {
+  if (revision < compacted()) co_return fail(Code::Gone, "compacted");
+  Snapshot snapshot = list(resource, ns);
+  Undo before;
+  std::uint64_t cursor = revision;
+  while (cursor < snapshot.revision) {
+    Result<std::vector<Change>> changes;
+    if (auto chunk = recent(resource, cursor, kHistoryChunk)) {
+      changes = std::move(*chunk);
+    } else {
+      changes = co_await history(resource, cursor, kHistoryChunk);
+    }
+    if (!changes) co_return fail(changes.error());
+    if (changes->empty()) break;
+    for (const Change& change : *changes) {
+      cursor = change.revision;
+      if (cursor > snapshot.revision) break;
+      const EntryPtr& any = change.after;
+      if (ns.empty() || any->ns == ns) before.emplace(ObjectName{any->ns, any->name}, change.before);
+    }
+  }
+  undo(snapshot, before);
+  snapshot.revision = revision;
+  co_return snapshot;
+}
+
+Task<Status> Store::backup(std::string path) {
+  auto state = state_;
+  bool begun = false;
+  for (;;) {
+    auto outcome = std::make_shared<Result<bool>>(false);
+    auto job = [outcome, path, begun](RevisionLog& log) {
+      if (!begun) {
+        if (Status started = log.beginBackup(path); !started) *outcome = fail(started.error());
+      } else {
+        *outcome = log.stepBackup(kBackupPages);
+      }
+    };
+    auto begin = [state, job = std::move(job)](std::function<void(Status)> done) mutable {
+      if (!state->enqueue(Job{nullptr, std::move(job), false, done})) done(fail(Code::Unavailable, "the store is closing"));
+    };
+    Status ran = co_await onWriter(std::move(begin));
+    if (!ran) co_return ran;
+    if (!*outcome) co_return fail(outcome->error());
+    if (**outcome) co_return Status{};
+    begun = true;
+  }
+}
+
 EntryPtr Store::get(const std::string& resource, const std::string& ns, const std::string& name) const {
   std::shared_lock lock(state_->mutex);
   auto bucket = state_->buckets.find(resource);
@@ -160,6 +230,8 @@ std::size_t Store::count(const std::string& resource) const {
   auto bucket = state_->buckets.find(resource);
   return bucket == state_->buckets.end() ? 0 : bucket->second.current.size();
 }
+
+const std::string& Store::path() const { return state_->options.path; }
 
 std::uint64_t Store::revision() const {
   std::shared_lock lock(state_->mutex);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "apiserver/entry.h"
+#include "apiserver/secret_box.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/scope.h"
@@ -31,8 +32,12 @@ struct StoreOptions {
   std::chrono::seconds historyAge{3600};
   std::size_t windowChanges = 2000;  // kept in memory, over all resources
   std::size_t windowBytes = 4 << 20;
-  std::size_t queueLimit = 4096;  // writes that wait; further ones get TooMany
-  std::size_t batchLimit = 256;   // writes in one transaction
+  std::size_t queueLimit = 4096;                   // writes that wait; further ones get TooMany
+  std::size_t batchLimit = 256;                    // writes in one transaction
+  std::uint64_t maxBytes = 2ULL << 30;             // of the file; beyond, only what deletes is written. 0: no bound
+  std::shared_ptr<const SecretBox> box = nullptr;  // seals Secrets in the file; null: they are stored as they are
+  std::string vfs = {};                            // as LogOptions
+  std::shared_ptr<Clock> clock = nullptr;          // whose wall time ages history; null: the system's
 };
 
 struct Snapshot {
@@ -61,13 +66,15 @@ class Store {
   ~Store();  // finishes what was accepted, then closes
 
   // Runs fn on the writer thread. Its error, or an exception it throws, undoes what it wrote; the others of its batch stand.
-  // With dryRun nothing is kept in any case. Errors of our own: TooMany (queue full), Unavailable (disk full, closed).
+  // With dryRun nothing is kept in any case. Errors of our own: TooMany (queue full), Unavailable (closed), Internal with
+  // the Status of noSpace (disk full, quota reached: what deletes is still written).
   Task<Status> commit(WriteFn fn, bool dryRun = false);
 
   EntryPtr get(const std::string& resource, const std::string& ns, const std::string& name) const;
   Snapshot list(const std::string& resource, const std::string& ns = "") const;  // ns "": all
   std::vector<std::string> resourcesInUse() const;                               // that hold at least one object
   std::size_t count(const std::string& resource) const;
+  const std::string& path() const;
   std::uint64_t revision() const;
   std::uint64_t compacted() const;  // watches from before this get Gone
 
@@ -75,6 +82,11 @@ class Store {
   std::optional<std::vector<Change>> recent(const std::string& resource, std::uint64_t revision, std::size_t limit) const;
   // The same from the table. Gone when compacted.
   Task<Result<std::vector<Change>>> history(std::string resource, std::uint64_t revision, std::size_t limit);
+
+  // The objects of a resource as they were at `revision`. Gone when that is compacted.
+  Task<Result<Snapshot>> listAt(std::string resource, std::string ns, std::uint64_t revision);
+  // A consistent copy of the store in a new file, while reads and writes go on.
+  Task<Status> backup(std::string path);
 
   // Called on the executor once per batch, in order, with what was committed. Set before the first write.
   using Batch = std::vector<std::pair<std::string, Change>>;  // resource, change

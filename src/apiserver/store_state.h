@@ -36,7 +36,9 @@ struct PendingWrite {
 };
 
 struct Store::State {
-  State(Executor e, StoreOptions o) : executor(std::move(e)), options(std::move(o)) {}
+  State(Executor e, StoreOptions o) : executor(std::move(e)), options(std::move(o)) {
+    if (!options.clock) options.clock = std::make_shared<SystemClock>();
+  }
 
   Executor executor;
   StoreOptions options;
@@ -56,11 +58,15 @@ struct Store::State {
   bool closing = false;
   std::thread writer;
   std::int64_t lastCompaction = 0;  // seconds since 1970
+  std::int64_t lastSqueeze = 0;     // likewise, of a compaction because the quota is reached
+  bool failing = false;             // the last write failed, and it was told
 
+  std::int64_t wallSeconds() const;
   Status load();
   bool enqueue(Job job);
   void writerLoop();
   void runBatch(std::vector<Job>& jobs);
+  Status quota();
   Status persist(const std::vector<PendingWrite>& writes);
   void publish(const std::vector<PendingWrite>& writes);
   void trimWindow();

@@ -1,5 +1,6 @@
 #include <boost/asio/post.hpp>
 
+#include "apiserver/api_status.h"
 #include "apiserver/store_state.h"
 #include "base/log.h"
 
@@ -9,10 +10,6 @@ namespace {
 
 // The least time between two compactions by age; by count they happen as often as a quarter of the bound was written.
 constexpr std::int64_t kCompactionSeconds = 60;
-
-std::int64_t wallSeconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 using BatchOverlay = std::map<std::string, std::map<ObjectName, EntryPtr>>;  // null: removed in this batch
 
@@ -74,6 +71,9 @@ class BatchTxn final : public Txn {
   std::vector<PendingWrite> writes_;
 };
 
+// What is still written when the quota is reached: it leads to less.
+bool onTheWayOut(const PendingWrite& w) { return w.deleted || w.after->deleting; }
+
 Status runGuarded(const WriteFn& fn, Txn& txn) {
   try {
     return fn(txn);
@@ -83,6 +83,10 @@ Status runGuarded(const WriteFn& fn, Txn& txn) {
 }
 
 }  // namespace
+
+std::int64_t Store::State::wallSeconds() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(options.clock->wall().time_since_epoch()).count();
+}
 
 void Store::State::writerLoop() {
   std::vector<Job> jobs;
@@ -106,13 +110,19 @@ void Store::State::runBatch(std::vector<Job>& jobs) {
   BatchOverlay overlay;
   std::vector<PendingWrite> writes;
   std::vector<Status> results(jobs.size());
+  const Status room = quota();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (!jobs[i].write) continue;
     // Only this thread changes the buckets, so it reads them without the lock.
     BatchTxn txn(buckets, overlay, revision + writes.size() + 1, jobs[i].dryRun);
     results[i] = runGuarded(jobs[i].write, txn);
     if (!results[i] || jobs[i].dryRun) continue;
-    for (PendingWrite& w : txn.takeWrites()) {
+    std::vector<PendingWrite> mine = txn.takeWrites();
+    if (!room && !std::all_of(mine.begin(), mine.end(), onTheWayOut)) {
+      results[i] = room;
+      continue;
+    }
+    for (PendingWrite& w : mine) {
       overlay[w.resource][{w.after->ns, w.after->name}] = w.deleted ? nullptr : w.after;
       writes.push_back(std::move(w));
     }
@@ -136,11 +146,27 @@ Status Store::State::persist(const std::vector<PendingWrite>& writes) {
                              w.before ? w.before->revision : 0, now, w.after->text});
   }
   if (status) status = log->commit();
-  if (!status) {
-    log->rollback();
-    logError("{}", status.error().message);
-  }
+  if (!status) log->rollback();
+  // Told once, not for every write that meets a full disk.
+  if (!status && !failing) logError("{}", status.error().message);
+  if (status && failing) logInfo("store {}: writes work again", options.path);
+  failing = !status;
   return status;
+}
+
+// An error when the file has reached its bound. History goes first: it can be had back only by writing.
+Status Store::State::quota() {
+  if (options.maxBytes == 0 || log->usedBytes() < options.maxBytes) return {};
+  const std::int64_t now = wallSeconds();
+  if (now != lastSqueeze) {
+    lastSqueeze = now;
+    if (Status done = compactTo(revision); !done) logWarn("{}", done.error().message);
+    if (log->usedBytes() < options.maxBytes) return {};
+  }
+  return noSpace(
+      fmt::format("database space exceeded: store {} has reached its quota of {} bytes (--db-quota-megabytes); delete "
+                  "objects or raise it (reads and deletes still work)",
+                  options.path, options.maxBytes));
 }
 
 void Store::State::publish(const std::vector<PendingWrite>& writes) {
@@ -183,7 +209,8 @@ void Store::State::compactIfDue() {
   const std::int64_t now = wallSeconds();
   const std::size_t kept = revision - std::min(revision, log->compacted());
   const bool byCount = kept > options.historyRevisions + options.historyRevisions / 4;
-  const bool byAge = now - lastCompaction >= kCompactionSeconds;
+  // A clock that was put back starts the minute anew.
+  const bool byAge = now - lastCompaction >= kCompactionSeconds || now < lastCompaction;
   if (!byCount && !byAge) return;
   lastCompaction = now;
   std::uint64_t upTo = revision > options.historyRevisions ? revision - options.historyRevisions : 0;

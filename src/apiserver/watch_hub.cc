@@ -41,11 +41,13 @@ struct WatchHub::State {
 
 class WatchHub::Cursor final : public Subscription {
  public:
-  Cursor(std::shared_ptr<State> state, std::string resource, std::uint64_t revision)
-      : state_(std::move(state)), resource_(std::move(resource)), revision_(revision) {
-    ++state_->open;
+  Cursor(std::shared_ptr<State> state, std::string resource, std::uint64_t revision, bool counted)
+      : state_(std::move(state)), resource_(std::move(resource)), revision_(revision), counted_(counted) {
+    if (counted_) ++state_->open;
   }
-  ~Cursor() override { --state_->open; }
+  ~Cursor() override {
+    if (counted_) --state_->open;
+  }
 
   std::uint64_t revision() const override { return revision_; }
 
@@ -98,6 +100,7 @@ class WatchHub::Cursor final : public Subscription {
   std::shared_ptr<State> state_;
   std::string resource_;
   std::uint64_t revision_;
+  bool counted_;
 };
 
 WatchHub::WatchHub(Store& store, Executor executor, std::size_t limit)
@@ -113,11 +116,13 @@ WatchHub::~WatchHub() {
   state_->store.setListener(nullptr);
 }
 
-Result<std::unique_ptr<Subscription>> WatchHub::subscribe(const std::string& resource, std::uint64_t afterRevision) {
-  if (state_->open >= state_->limit) {
-    return fail(Code::TooMany, fmt::format("{} watches are open, the limit; close one and try again", state_->limit));
+Result<std::unique_ptr<Subscription>> WatchHub::subscribe(const std::string& resource, std::uint64_t afterRevision,
+                                                          bool counted) {
+  if (counted && state_->open >= state_->limit) {
+    return fail(Code::TooMany,
+                fmt::format("{} watches are open, the limit (--max-watches); close one and try again", state_->limit));
   }
-  return std::make_unique<Cursor>(state_, resource, afterRevision);
+  return std::make_unique<Cursor>(state_, resource, afterRevision, counted);
 }
 
 void WatchHub::observe(std::function<void(const Store::Batch&)> observer) {

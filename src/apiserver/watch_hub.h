@@ -25,11 +25,12 @@ class Subscription {
 
 class WatchHub {
  public:
-  // Takes the store's listener; `store` must outlive the hub. At most `limit` subscriptions at a time.
+  // Takes the store's listener; `store` must outlive the hub. At most `limit` counted subscriptions at a time.
   WatchHub(Store& store, Executor executor, std::size_t limit = 10000);
   ~WatchHub();
-  // TooMany beyond the limit.
-  Result<std::unique_ptr<Subscription>> subscribe(const std::string& resource, std::uint64_t afterRevision);
+  // TooMany beyond the limit; what is not counted is never refused.
+  Result<std::unique_ptr<Subscription>> subscribe(const std::string& resource, std::uint64_t afterRevision,
+                                                  bool counted = true);
   // Called for every batch of committed changes, before waiting subscriptions wake.
   void observe(std::function<void(const Store::Batch&)> observer);
   void close();  // every waiting next() returns nothing, and so do later ones

@@ -66,6 +66,15 @@ Result<EntryPtr> WriteRules::current() const {
   return entry;
 }
 
+Result<EntryPtr> WriteRules::put(Json object) {
+  EntryPtr entry = txn_.put(bucket_, std::move(object));
+  if (entry->text.size() <= registry_.maxObjectBytes()) return entry;
+  return fail(Code::TooLarge,
+              fmt::format("Request entity too large: {} \"{}\" would be {} bytes, the limit of an object is {} "
+                          "(--max-object-bytes)",
+                          resource_.qualified(), entry->name, entry->text.size(), registry_.maxObjectBytes()));
+}
+
 Status WriteRules::checkIdentity(Json& object) const {
   if (!object.is_object()) return badRequest("the body of the request must be a JSON object");
   const std::string kind = textAt(object, "kind", asked_.kind);
@@ -226,7 +235,8 @@ Result<Written> WriteRules::create(Json object) {
   }
   if (txn_.get(bucket_, context_.ns, name)) return alreadyExists(asked_, name);
   if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, nullptr, std::move(object), fieldManager());
-  Written written = done(txn_.put(bucket_, std::move(object)));
+  SLIP_TRY(EntryPtr entry, put(std::move(object)));
+  Written written = done(std::move(entry));
   written.created = true;
   return written;
 }
@@ -347,7 +357,8 @@ Result<Written> WriteRules::store(const EntryPtr& entry, const Json& old, Json o
       !at(meta, "finalizers").empty() || (bucket_ == "namespaces" && !at(object, "spec", "finalizers").empty());
   const bool graceLeft = bucket_ == "pods" && intAt(meta, "deletionGracePeriodSeconds") > 0;
   if (at(meta, "deletionTimestamp").is_string() && !finalizersLeft && !graceLeft) return removeNow(std::move(object));
-  return done(txn_.put(bucket_, std::move(object)));
+  SLIP_TRY(EntryPtr stored, put(std::move(object)));
+  return done(std::move(stored));
 }
 
 Result<Written> WriteRules::updateScale(const EntryPtr& entry, const Json& old, const Json& scale) {

@@ -18,6 +18,7 @@ class WriteRules {
 
  private:
   // Shared steps.
+  Result<EntryPtr> put(Json object);         // TooLarge beyond the bound of an object
   Result<EntryPtr> current() const;          // NotFound
   Status checkIdentity(Json& object) const;  // kind, apiVersion, namespace, name
   Status checkNamespace() const;

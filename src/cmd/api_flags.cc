@@ -31,6 +31,10 @@ void addApiFlags(CLI::App& app, ApiFlags& flags) {
       ->check(CLI::Range(1, 1 << 20));
   add("--audit-log-max-backups", flags.auditBackups, "Rotated audit logs that are kept")->check(CLI::Range(0, 1000));
   add("--max-request-bytes", flags.requestBytes, "Largest body of an API request")->check(CLI::Range(1024, 64 << 20));
+  add("--max-object-bytes", flags.objectBytes, "Largest object, as JSON")->check(CLI::Range(1024, 64 << 20));
+  add("--db-quota-megabytes", flags.quotaMegabytes, "Size of the store beyond which only deletes are written; 0: none");
+  add("--encryption-key-file", flags.encryptionKeys,
+      "Encrypt Secrets in the store: base64 of 32 bytes a line, the first encrypts, all decrypt; default: no encryption");
   add("--max-requests-inflight", flags.inflight, "API requests served at a time, watches and logs apart")
       ->check(CLI::Range(1, 100000));
   add("--max-requests-per-user", flags.inflightPerUser, "The same for one user; administrators and nodes are exempt")
@@ -52,6 +56,13 @@ Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apise
   options.http.maxInflight = flags.inflight;
   options.http.maxInflightPerUser = flags.inflightPerUser;
   options.maxWatches = flags.watches;
+  options.registry.maxObjectBytes = flags.objectBytes;
+  options.store.maxBytes = flags.quotaMegabytes * kMegabyte;
+  if (!flags.encryptionKeys.empty()) {
+    auto box = apiserver::SecretBox::load(flags.encryptionKeys);
+    if (!box) return failIn("--encryption-key-file", box.error());
+    options.store.box = std::make_shared<apiserver::SecretBox>(std::move(*box));
+  }
   return {};
 }
 

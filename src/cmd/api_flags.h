@@ -9,11 +9,12 @@ class App;
 namespace slipway::cmd {
 
 struct ApiFlags {
-  std::string tokenFile, auditLog;
+  std::string tokenFile, auditLog, encryptionKeys;
   std::size_t auditMegabytes = 100;
   unsigned auditBackups = 3;
   std::size_t requestBytes = 3 << 20;
   std::size_t inflight = 400, inflightPerUser = 200, watches = 10000;
+  std::size_t objectBytes = 1536 << 10, quotaMegabytes = 2048;
 };
 
 void addApiFlags(CLI::App& app, ApiFlags& flags);

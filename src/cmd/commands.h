@@ -10,6 +10,7 @@ class App;
 namespace slipway::cmd {
 
 void addApiServerCommand(CLI::App& app, int* exitCode);
+void addBackupCommands(CLI::App& app, int* exitCode);  // backup and restore
 void addCompletionCommand(CLI::App& app, int* exitCode);
 void addGatewayCommand(CLI::App& app, int* exitCode);
 void addModelServerCommand(CLI::App& app, int* exitCode);

@@ -118,7 +118,7 @@ Result<std::string> DataDir::secret(const std::string& name) const {
 Status DataDir::writeKubeconfig(const std::string& server) const {
   SLIP_TRY(auto ca, authority());
   SLIP_TRY(auto token, secret("admin.token"));
-  return writeSecret(kubeconfig(), fmt::format(R"(apiVersion: v1
+  const std::string text = fmt::format(R"(apiVersion: v1
 kind: Config
 clusters:
 - name: slipway
@@ -134,7 +134,13 @@ contexts:
   context: {{cluster: slipway, user: admin, namespace: default}}
 current-context: slipway
 )",
-                                               server, base64Encode(ca.certificate), token));
+                                       server, base64Encode(ca.certificate), token);
+  // One that is right already is left alone, so that a full disk does not keep the platform from starting.
+  if (auto present = readFile(kubeconfig()); present && *present == text) {
+    ::chmod(kubeconfig().c_str(), 0600);
+    return {};
+  }
+  return writeSecret(kubeconfig(), text);
 }
 
 }  // namespace slipway::cmd

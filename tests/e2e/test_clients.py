@@ -48,3 +48,48 @@ def test_custom_objects_work(platform):
     api.create_namespaced_custom_object(*group, body)
     assert api.get_namespaced_custom_object(*group, "py")["spec"]["predictor"]["model"]["storageUri"] == "pvc://x/y"
     api.delete_namespaced_custom_object(*group, "py")
+
+
+def test_a_watch_goes_on_after_kill_and_restart(tmp_path):
+    import base64
+    import socket
+    import subprocess
+
+    from conftest import BIN
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def start():
+        process = subprocess.Popen([BIN, "apiserver", "--data-dir", str(tmp_path / "d"), "--api-port", str(port)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline().startswith("slipway apiserver is ready")
+        return process
+
+    def client():
+        return kubernetes.client.CoreV1Api(kubernetes.config.new_client_from_config(str(tmp_path / "d/kubeconfig")))
+    server = start()
+    try:
+        core = client()
+        version = core.list_namespaced_secret("default").metadata.resource_version
+        core.create_namespaced_secret("default", {"metadata": {"name": "one"}, "data": {"k": base64.b64encode(b"v").decode()}})
+        seen = []
+
+        def follow(core, version, until):
+            for event in kubernetes.watch.Watch().stream(core.list_namespaced_secret, "default", resource_version=version, timeout_seconds=20):
+                seen.append((event["type"], event["object"].metadata.name))
+                version = event["object"].metadata.resource_version
+                if seen[-1] == until:
+                    return version
+            return version
+        version = follow(core, version, ("ADDED", "one"))
+        server.kill()
+        server.wait()
+        server = start()
+        core = client()
+        core.patch_namespaced_secret("one", "default", {"metadata": {"labels": {"a": "b"}}})
+        core.delete_namespaced_secret("one", "default")
+        follow(core, version, ("DELETED", "one"))
+        assert seen == [("ADDED", "one"), ("MODIFIED", "one"), ("DELETED", "one")]
+    finally:
+        server.kill()
+        server.wait()

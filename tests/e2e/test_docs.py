@@ -62,3 +62,15 @@ def serve_alone(words, iris_model):
     finally:
         server.terminate()
         assert server.wait(20) == 0
+
+
+def test_every_test_that_the_security_page_names_exists():
+    text = (ROOT / "docs/security.md").read_text()
+    unit = {f"{suite}.{name}" for file in ROOT.glob("src/**/*_test.cc")
+            for suite, name in re.findall(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)", file.read_text(), re.M)}
+    named = re.findall(r"`([A-Z]\w+)\.(\w+|\*)`", text)
+    assert len(named) > 10
+    for suite, name in named:
+        assert any(t.startswith(suite + ".") for t in unit) if name == "*" else f"{suite}.{name}" in unit, f"{suite}.{name}"
+    for file, name in re.findall(r"`e2e/(\w+\.py)::(\w+)`", text):
+        assert f"def {name}(" in (ROOT / "tests/e2e" / file).read_text(), f"{file}::{name}"

@@ -9,6 +9,8 @@
 namespace slipway::apiserver {
 namespace {
 
+constexpr const char* kBackupPath = "/slipway/backup";
+
 bool carriesBody(const std::string& method) {
   return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
 }
@@ -126,6 +128,10 @@ Task<net::Response> ApiHandler::serve(net::Request request, AuditRecord& record)
 }
 
 Task<net::Response> ApiHandler::dispatch(Call call) {
+  if (call.info.path == kBackupPath) {
+    Result<net::Response> response = co_await backup(call);
+    co_return response ? std::move(*response) : errorResponse(response.error());
+  }
   if (!call.info.isResource) co_return other(call);
   if (ReviewRoutes::serves(call.info)) {
     Result<net::Response> response = reviews_.handle(call);

@@ -36,6 +36,7 @@ class ApiHandler {
   Result<UserInfo> identify(const net::Request& request, const RequestInfo& info, AuditRecord& record) const;
   std::optional<net::Response> health(const std::string& path) const;
   net::Response other(const Call& call) const;
+  Task<Result<net::Response>> backup(const Call& call) const;
   std::optional<net::Response> discovery(const Call& call) const;
   std::optional<net::Response> openApi(const Call& call) const;
 

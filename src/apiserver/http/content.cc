@@ -7,8 +7,6 @@
 namespace slipway::apiserver {
 namespace {
 
-constexpr const char* kProtobuf = "application/vnd.kubernetes.protobuf";
-
 std::string trimLower(std::string_view text, bool lower) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -128,18 +126,20 @@ std::vector<MediaType> parseMediaTypes(std::string_view header) {
 Accepted negotiate(const net::Headers& headers) {
   const auto header = headers.get("Accept");
   if (!header || header->empty()) return {};
+  bool protobuf = false;
   for (const MediaType& m : parseMediaTypes(*header)) {
+    if (m.type == kProtobufType && m.param("as").empty()) protobuf = true;
     const bool json = m.type == "application/json" || m.type == "*/*" || m.type == "application/*";
     if (!json) continue;
     const std::string as = m.param("as");
     const std::string v = m.param("v");
-    if (as.empty()) return {};
-    if (as == "Table" && (v == "v1" || v == "v1beta1")) return {Accepted::Form::Table, v};
+    if (as.empty()) return {Accepted::Form::Object, "", protobuf};
+    if (as == "Table" && (v == "v1" || v == "v1beta1")) return {Accepted::Form::Table, v, protobuf};
     if ((as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") && (v == "v1" || v == "v1beta1"))
-      return {Accepted::Form::Metadata, v};
-    if (as == "APIGroupDiscoveryList" && (v == "v2" || v == "v2beta1")) return {Accepted::Form::Discovery, v};
+      return {Accepted::Form::Metadata, v, protobuf};
+    if (as == "APIGroupDiscoveryList" && (v == "v2" || v == "v2beta1")) return {Accepted::Form::Discovery, v, protobuf};
   }
-  return {Accepted::Form::None, ""};
+  return {Accepted::Form::None, "", protobuf};
 }
 
 Result<Json> parseYamlOrJson(const std::string& bytes) {
@@ -155,13 +155,13 @@ Result<ParsedBody> parseBody(std::string_view contentType, const std::string& by
   ParsedBody body;
   const auto types = parseMediaTypes(contentType);
   const std::string type = types.empty() ? "application/json" : types.front().type;
-  if (type == kProtobuf) {
+  if (type == kProtobufType) {
     SLIP_TRY(body.object, decodeProtobuf(bytes));
     return body;
   }
   const bool yaml = type == "application/yaml" || type == "text/yaml" || type == "application/x-yaml";
   if (type != "application/json" && !yaml) {
-    return unsupportedMediaType({"application/json", "application/yaml", kProtobuf});
+    return unsupportedMediaType({"application/json", "application/yaml", kProtobufType});
   }
   const auto start = bytes.find_first_not_of(" \t\r\n");
   if (start == std::string::npos) return body;
@@ -188,7 +188,7 @@ net::Response jsonResponse(int status, std::string body) {
 net::Response errorResponse(const Error& error) {
   const Json status = toStatus(error);
   net::Response response = jsonResponse(static_cast<int>(intAt(status, "code", 500)), dumpJson(status) + "\n");
-  if (error.code == Code::TooMany) response.headers.set("Retry-After", "1");
+  if (error.code == Code::TooMany || error.code == Code::Timeout) response.headers.set("Retry-After", "1");
   if (error.code == Code::Unauthorized) response.headers.set("WWW-Authenticate", "Bearer realm=\"slipway\"");
   return response;
 }

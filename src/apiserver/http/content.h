@@ -21,7 +21,8 @@ std::vector<MediaType> parseMediaTypes(std::string_view header);
 // The form of answer that a client prefers among those we have.
 struct Accepted {
   enum class Form { Object, Table, Metadata, Discovery, None } form = Form::Object;
-  std::string version;  // of Table and Metadata: v1, v1beta1; of Discovery: v2, v2beta1
+  std::string version;    // of Table and Metadata: v1, v1beta1; of Discovery: v2, v2beta1
+  bool protobuf = false;  // preferred to `form`, for kinds that have it
 };
 Accepted negotiate(const net::Headers& headers);
 
@@ -34,6 +35,7 @@ Result<ParsedBody> parseBody(std::string_view contentType, const std::string& by
 // A JSON text, which for apply patches and by type may be YAML.
 Result<Json> parseYamlOrJson(const std::string& bytes);
 
+inline constexpr const char* kProtobufType = "application/vnd.kubernetes.protobuf";
 net::Response jsonResponse(int status, std::string body);
 net::Response errorResponse(const Error& error);
 void addWarnings(net::Response& response, const std::vector<std::string>& warnings);

@@ -94,7 +94,7 @@ class Decoder {
         if (wire->empty() || emptyMessage(*wire)) continue;
         return fail(Code::UnsupportedMedia,
                     fmt::format("{}: field {} of {} is not known in protobuf; send the request as application/json", path,
-                                wire->number, table.name));
+                                wire->number, table.name.substr(table.name.rfind('/') + 1)));
       }
       SLIP_CHECK(field(object, it->second, *wire, path, depth));
     }

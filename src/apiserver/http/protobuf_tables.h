@@ -1,5 +1,5 @@
-// The messages that protobuf.cc decodes: field number -> JSON name and type, parsed once from the text in
-// protobuf_tables.cc.
+// The messages that protobuf.cc decodes: field number -> JSON name and type, parsed once from the text that
+// tools/protogen.py made.
 #pragma once
 #include <map>
 #include <string>
@@ -23,7 +23,10 @@ struct ProtoMessage {
   std::map<std::uint32_t, ProtoField> fields;
 };
 
-// null: no table.
+extern const char* const kProtobufCore;
+extern const char* const kProtobufGroups;
+
+// By package and name, "core/v1/Pod"; null: no table.
 const ProtoMessage* protoMessage(std::string_view name);
 // The message of a kind ("v1" Secret …): kinds of one name in two groups have different tables.
 const ProtoMessage* protoMessageOf(std::string_view apiVersion, std::string_view kind);

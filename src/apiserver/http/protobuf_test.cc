@@ -61,5 +61,43 @@ TEST(ProtobufTest, MalformedBytesAreAnErrorNotACrash) {
   EXPECT_FALSE(decodeProtobuf(envelope("v1", "Secret", std::string("\x0a\x7f", 2))));
 }
 
+TEST(ProtobufTest, WhatIsEncodedDecodesToTheSameObject) {
+  const Json pod = Json::parse(R"({"apiVersion":"v1","kind":"Pod",
+    "metadata":{"name":"p","namespace":"d","uid":"1","creationTimestamp":"2026-11-24T10:00:00Z","labels":{"a":"b","c":"\u00fc"},
+      "managedFields":[{"manager":"m","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{}}}]},
+    "spec":{"terminationGracePeriodSeconds":0,"volumes":[{"name":"v","configMap":{"name":"m","optional":false}}],
+      "containers":[{"name":"c","image":"i","resources":{"limits":{"cpu":"200m"}},
+        "livenessProbe":{"httpGet":{"path":"/","port":80},"initialDelaySeconds":5},"securityContext":{"runAsUser":0}}]},
+    "status":{"phase":"Running","podIP":"127.0.0.2","podIPs":[{"ip":"127.0.0.2"}],
+      "conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-11-24T10:00:00Z"}],
+      "containerStatuses":[{"name":"c","ready":true,"restartCount":3,"started":true,"image":"i","imageID":"x",
+        "state":{"running":{"startedAt":"2026-11-24T10:00:01Z"}}}]}})");
+  auto encoded = encodeProtobuf(pod);
+  ASSERT_TRUE(encoded) << encoded.error().message;
+  auto decoded = decodeProtobuf(*encoded);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  EXPECT_EQ(*decoded, pod) << decoded->dump(1);
+}
+
+TEST(ProtobufTest, WhatTheTablesCannotSayIsRefusedNotDropped) {
+  auto refused =
+      encodeProtobuf({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "x"}}}, {"strange", 1}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "field strange of ConfigMap is not known in protobuf; ask for application/json");
+  EXPECT_EQ(Json::parse(refused.error().detail)["code"], 406);
+  EXPECT_FALSE(encodeProtobuf({{"apiVersion", "serving.kserve.io/v1beta1"}, {"kind", "InferenceService"}}));
+  EXPECT_FALSE(protobufKnows("serving.knative.dev/v1", "Service"));
+  EXPECT_TRUE(protobufKnows("apps/v1", "Deployment"));
+  EXPECT_TRUE(protobufKnows("rbac.authorization.k8s.io/v1", "ClusterRoleList"));
+}
+
+TEST(ProtobufTest, AWatchEventIsFramedByItsLength) {
+  const auto frame = encodeWatchEvent("ADDED", {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "x"}}}});
+  ASSERT_TRUE(frame);
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>((*frame)[i]); };
+  EXPECT_EQ((byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3)) + 4u, frame->size());
+  EXPECT_EQ(frame->substr(4, 7), bytes(1, "ADDED"));
+}
+
 }  // namespace
 }  // namespace slipway::apiserver

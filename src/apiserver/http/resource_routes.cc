@@ -2,19 +2,32 @@
 
 #include "apiserver/api_status.h"
 #include "apiserver/http/discovery.h"
+#include "apiserver/http/protobuf.h"
 #include "apiserver/http/tables.h"
 #include "apiserver/http/watch_stream.h"
+#include "apiserver/list_rules.h"
 
 namespace slipway::apiserver {
 namespace {
 
 using Form = Accepted::Form;
 
-Result<net::Response> notAcceptable() {
-  Json status = toStatus(Error{Code::BadRequest, "only the following media types are accepted: application/json", ""});
-  status["code"] = 406;
-  status["reason"] = "NotAcceptable";
-  return jsonResponse(406, dumpJson(status));
+Failure onlyJson() { return notAcceptable("only the following media types are accepted: application/json"); }
+
+bool asProtobuf(const Call& call, const Resource& resource) {
+  return call.accepted.protobuf && protobufKnows(resource.apiVersion(), resource.kind);
+}
+
+bool servesNone(const Call& call, const Resource& resource) {
+  const bool none = call.accepted.form == Form::None || call.accepted.form == Form::Discovery;
+  return none && !asProtobuf(call, resource);
+}
+
+Result<net::Response> protobufResponse(int status, const Json& object) {
+  SLIP_TRY(std::string body, encodeProtobuf(object));
+  net::Response response = jsonResponse(status, std::move(body));
+  response.headers.set("Content-Type", kProtobufType);
+  return response;
 }
 
 Result<std::size_t> limitOf(const net::Request& request) {
@@ -71,15 +84,27 @@ Task<Result<net::Response>> ResourceRoutes::connect(Call& call, const Resource& 
 Task<Result<net::Response>> ResourceRoutes::read(Call& call, const Resource& resource) {
   const std::string& verb = call.info.verb;
   if (verb == "get") co_return get(call, resource);
-  if (verb == "list") co_return list(call, resource);
+  if (verb == "list") {
+    if (servesNone(call, resource)) co_return onlyJson();
+    SLIP_CO_TRY(ListQuery query, listQuery(call));
+    Result<ListPage> page = co_await registry_.page(resource, query);
+    if (!page) co_return fail(page.error());
+    // How many are left is told only where it is known without looking at them, as on a cluster.
+    if (!query.labelSelector.empty() || !query.fieldSelector.empty()) page->remaining = 0;
+    co_return listResponse(call, resource, std::move(*page));
+  }
   if (verb == "watch") co_return watch(call, resource);
   co_return methodNotAllowed(call.request.method);
 }
 
 Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& call, const Resource& resource,
                                                      const Entry& entry) const {
-  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+  if (servesNone(call, resource)) return onlyJson();
   std::string text = Registry::textFor(resource, entry);
+  if (asProtobuf(call, resource)) {
+    auto encoded = protobufResponse(status, Json::parse(text, nullptr, false));
+    if (encoded || call.accepted.form == Form::None) return encoded;
+  }
   if (call.accepted.form == Form::Object) return jsonResponse(status, std::move(text));
   const Json object = Json::parse(text, nullptr, false);
   if (call.accepted.form == Form::Metadata) return jsonResponse(status, dumpJson(metadataOf(object, call.accepted.version)));
@@ -95,24 +120,38 @@ Result<net::Response> ResourceRoutes::get(const Call& call, const Resource& reso
     return jsonResponse(200, dumpJson(scale));
   }
   if (!call.info.subresource.empty() && call.info.subresource != "status") return methodNotAllowed("GET");
+  SLIP_CHECK(registry_.checkReached(call.request.queryValue("resourceVersion").value_or("")));
   SLIP_TRY(const EntryPtr entry, registry_.get(resource, call.info.ns, call.info.name));
   return objectResponse(200, call, resource, *entry);
 }
 
-Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& resource) const {
-  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+Result<ListQuery> ResourceRoutes::listQuery(const Call& call) const {
+  const net::Request& r = call.request;
   ListQuery query;
   query.ns = call.info.ns;
-  query.labelSelector = call.request.queryValue("labelSelector").value_or("");
-  query.fieldSelector = call.request.queryValue("fieldSelector").value_or("");
-  query.continueToken = call.request.queryValue("continue").value_or("");
-  SLIP_TRY(query.limit, limitOf(call.request));
-  Result<ListPage> page = registry_.list(resource, query);
-  if (!page) return fail(page.error());
+  query.labelSelector = r.queryValue("labelSelector").value_or("");
+  query.fieldSelector = r.queryValue("fieldSelector").value_or("");
+  query.continueToken = r.queryValue("continue").value_or("");
+  query.resourceVersion = r.queryValue("resourceVersion").value_or("");
+  query.resourceVersionMatch = r.queryValue("resourceVersionMatch").value_or("");
+  SLIP_TRY(query.limit, limitOf(r));
+  return query;
+}
+
+Result<net::Response> ResourceRoutes::listResponse(const Call& call, const Resource& resource, ListPage list) const {
+  const ListPage* page = &list;
   Json meta{{"resourceVersion", std::to_string(page->revision)}};
   if (!page->continueToken.empty()) {
     meta["continue"] = page->continueToken;
-    meta["remainingItemCount"] = page->remaining;
+    if (page->remaining != 0) meta["remainingItemCount"] = page->remaining;
+  }
+  if (asProtobuf(call, resource)) {
+    Json all{{"apiVersion", resource.apiVersion()}, {"kind", resource.kind + "List"}, {"metadata", meta}};
+    all["items"] = Json::array();
+    for (const EntryPtr& e : page->entries)
+      all["items"].push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
+    auto encoded = protobufResponse(200, all);
+    if (encoded || call.accepted.form == Form::None) return encoded;
   }
   if (call.accepted.form == Form::Table) {
     std::vector<Json> objects;
@@ -136,7 +175,7 @@ Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& res
 }
 
 Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& resource) {
-  if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
+  if (servesNone(call, resource)) return onlyJson();
   const net::Request& r = call.request;
   WatchQuery query;
   query.ns = call.info.ns;
@@ -147,14 +186,9 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
   query.resourceVersion = r.queryValue("resourceVersion").value_or("");
   query.bookmarks = queryFlag(r, "allowWatchBookmarks");
   query.sendInitialEvents = queryFlag(r, "sendInitialEvents");
-  if (query.sendInitialEvents && r.queryValue("resourceVersionMatch").value_or("") != "NotOlderThan") {
-    Resource options;
-    options.group = "meta.k8s.io";
-    options.kind = "ListOptions";
-    return invalid(options, "",
-                   {{"FieldValueForbidden", "resourceVersionMatch",
-                     "Forbidden: resourceVersionMatch must be set to NotOlderThan when sendInitialEvents is set"}});
-  }
+  const bool initialAsked = r.queryValue("sendInitialEvents").has_value();
+  query.onlyChanges = initialAsked && !query.sendInitialEvents;
+  SLIP_CHECK(checkWatchOptions(r.queryValue("resourceVersionMatch").value_or(""), initialAsked));
   SLIP_TRY(auto watch, registry_.watch(resource, query));
   WatchStreamOptions options;
   options.resource = &resource;
@@ -165,7 +199,9 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
   if (const auto seconds = r.queryValue("timeoutSeconds"); seconds && std::atoll(seconds->c_str()) > 0) {
     options.timeout = std::chrono::seconds(std::atoll(seconds->c_str()));
   }
+  options.accepted.protobuf = asProtobuf(call, resource);
   net::Response response = jsonResponse(200, "");
+  if (options.accepted.protobuf) response.headers.set("Content-Type", std::string(kProtobufType) + ";stream=watch");
   response.body = net::Body(makeWatchStream(std::move(watch), std::move(options)));
   return response;
 }

@@ -22,7 +22,8 @@ class ResourceRoutes {
   Task<Result<net::Response>> route(Call& call, const Resource& resource);
   Task<Result<net::Response>> read(Call& call, const Resource& resource);
   Result<net::Response> get(const Call& call, const Resource& resource) const;
-  Result<net::Response> list(const Call& call, const Resource& resource) const;
+  Result<ListQuery> listQuery(const Call& call) const;
+  Result<net::Response> listResponse(const Call& call, const Resource& resource, ListPage list) const;
   Result<net::Response> watch(const Call& call, const Resource& resource);
   Task<Result<net::Response>> create(Call& call, const Resource& resource);
   Task<Result<net::Response>> update(Call& call, const Resource& resource);

@@ -1,6 +1,7 @@
 #include "apiserver/http/watch_stream.h"
 
 #include "apiserver/api_status.h"
+#include "apiserver/http/protobuf.h"
 #include "apiserver/http/tables.h"
 
 namespace slipway::apiserver {
@@ -36,7 +37,7 @@ class WatchStream final : public net::BodyReader {
       Result<std::vector<WatchItem>> items = co_await watch_->next(deadline);
       if (!items) {
         finished_ = true;
-        co_return event("ERROR", dumpJson(toStatus(items.error())));
+        co_return event("ERROR", toStatus(items.error()));
       }
       if (!items->empty()) co_return render(*items);
       // Nothing came: the time is up, a bookmark is due, or the server stops.
@@ -51,8 +52,16 @@ class WatchStream final : public net::BodyReader {
   }
 
  private:
-  static std::string event(const char* type, std::string object) {
+  static std::string jsonEvent(const char* type, const std::string& object) {
     return std::string("{\"type\":\"") + type + "\",\"object\":" + object + "}\n";
+  }
+
+  std::string event(const char* type, const Json& object) {
+    if (!options_.accepted.protobuf) return jsonEvent(type, dumpJson(object));
+    auto encoded = encodeWatchEvent(type, object);
+    if (encoded) return std::move(*encoded);
+    finished_ = true;  // half a watch would be a lie: the client lists again and asks for JSON
+    return encodeWatchEvent("ERROR", toStatus(encoded.error())).value_or("");
   }
 
   std::string bookmark(std::uint64_t revision, bool initialEnd) {
@@ -60,8 +69,9 @@ class WatchStream final : public net::BodyReader {
                 {"apiVersion", options_.resource->apiVersion()},
                 {"metadata", {{"resourceVersion", std::to_string(revision)}, {"creationTimestamp", nullptr}}}};
     if (initialEnd) object["metadata"]["annotations"] = {{"k8s.io/initial-events-end", "true"}};
-    if (options_.accepted.form == Accepted::Form::Table) object = table({}, std::move(object["metadata"]));
-    return event("BOOKMARK", dumpJson(object));
+    if (!options_.accepted.protobuf && options_.accepted.form == Accepted::Form::Table)
+      object = table({}, std::move(object["metadata"]));
+    return event("BOOKMARK", object);
   }
 
   Json table(const std::vector<Json>& objects, Json meta) {
@@ -77,18 +87,26 @@ class WatchStream final : public net::BodyReader {
     for (const WatchItem& item : items) {
       if (!item.entry)
         out += bookmark(item.revision, item.initialEnd);
+      else if (options_.accepted.protobuf)
+        out += event(typeName(item.type), objectOf(item));
       else
-        out += event(typeName(item.type), objectText(item));
+        out += jsonEvent(typeName(item.type), objectText(item));
+      if (finished_) break;
     }
     return out;
+  }
+
+  Json objectOf(const WatchItem& item) {
+    Json object = Json::parse(Registry::textFor(*options_.resource, *item.entry), nullptr, false);
+    object["metadata"]["resourceVersion"] = std::to_string(item.revision);
+    return object;
   }
 
   std::string objectText(const WatchItem& item) {
     const bool plain = options_.accepted.form == Accepted::Form::Object;
     std::string text = Registry::textFor(*options_.resource, *item.entry);
     if (plain && item.revision == item.entry->revision) return text;
-    Json object = Json::parse(text, nullptr, false);
-    object["metadata"]["resourceVersion"] = std::to_string(item.revision);
+    Json object = objectOf(item);
     if (plain) return dumpJson(object);
     if (options_.accepted.form == Accepted::Form::Metadata) return dumpJson(metadataOf(object, options_.accepted.version));
     Json meta{{"resourceVersion", std::to_string(item.revision)}};

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   slipway::cmd::addModelServerCommand(app, &exitCode);
   slipway::cmd::addGatewayCommand(app, &exitCode);
   slipway::cmd::addApiServerCommand(app, &exitCode);
+  slipway::cmd::addBackupCommands(app, &exitCode);
   slipway::cmd::addStorageInitCommand(app, &exitCode);
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
