@@ -254,14 +254,14 @@ TEST_F(RegistryTest, PagesOfAListContinueWhereTheyEnded) {
   ListQuery query{.ns = "default", .limit = 2};
   std::vector<std::string> names;
   do {
-    auto page = api.registry().list(*r, query);
+    auto page = api.await(api.registry().page(*r, query));
     ASSERT_TRUE(page);
     for (const auto& e : page->entries) names.push_back(e->name);
     query.continueToken = page->continueToken;
   } while (!query.continueToken.empty());
   EXPECT_EQ(names, (std::vector<std::string>{"c0", "c1", "c2", "c3", "c4"}));
   query.continueToken = "rubbish";
-  EXPECT_EQ(api.registry().list(*r, query).error().code, Code::BadRequest);
+  EXPECT_EQ(api.await(api.registry().page(*r, query)).error().code, Code::BadRequest);
 }
 
 TEST_F(RegistryTest, SecretsFoldStringDataAndServicesGetAnAddress) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include "apiserver/backup.h"
 #include "cmd/commands.h"
 #include "cmd/data_dir.h"
+#include "data/json.h"
 #include "kube/kubeconfig.h"
 #include "net/client.h"
 #include "net/tls.h"
