@@ -69,7 +69,7 @@ TEST_F(ListTest, ResourceVersionsMeanWhatTheyMeanOnACluster) {
   EXPECT_EQ(names(exact), "a");
   EXPECT_EQ(meta(exact, "resourceVersion"), then);
   EXPECT_EQ(names(get("limit=9&resourceVersion=" + then)), "a") << "with a limit a revision is exact";
-  for (const std::string target :
+  for (const std::string& target :
        {kMaps + "?resourceVersion=99999", kMaps + "/a?resourceVersion=99999", kMaps + "?watch=true&resourceVersion=99999"}) {
     const Answer future = call("GET", target);
     EXPECT_EQ(future.status, 504) << target;
