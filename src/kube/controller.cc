@@ -150,7 +150,11 @@ void Controller::settle(const Key& key, const Result<Outcome>& result) {
     queue_.retry(key, now);
   } else if (result->terminal) {
     ++stats_.terminal;
-    logError("{} {}: {}", name_, describe(key), result->terminal->message);
+    const bool expected = isNamespaceTerminating(*result->terminal);
+    if (expected)
+      logDebug("{} {}: {}", name_, describe(key), result->terminal->message);
+    else
+      logError("{} {}: {}", name_, describe(key), result->terminal->message);
     queue_.forget(key);
   } else {
     queue_.forget(key);

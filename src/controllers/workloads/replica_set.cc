@@ -1,6 +1,7 @@
 #include "controllers/workloads/replica_set.h"
 
 #include "controllers/workloads/adoption.h"
+#include "kube/errors.h"
 #include "kube/status_update.h"
 
 namespace slipway::workloads {
@@ -123,6 +124,8 @@ Task<std::optional<ReplicaFailure>> ReplicaSetReconciler::createPods(Json set, i
         lastVersion = textAt(at(*created, "metadata"), "resourceVersion");
         events_.record(
             set, {.reason = "SuccessfulCreate", .message = "Created pod: " + textAt(at(*created, "metadata"), "name")});
+      } else if (kube::isNamespaceTerminating(created.error())) {
+        co_return std::nullopt;  // nothing is made there any more, and this set is about to go
       } else {
         failure = ReplicaFailure{"FailedCreate", created.error().message};
         events_.warning(set, "FailedCreate", "Error creating: " + created.error().message);
