@@ -174,11 +174,17 @@ std::string reasonNotReady(const Json& isvc) {
     const auto line = reason.empty() ? message : message.empty() ? reason : reason + ": " + message;
     if (type == "Ready")
       text = line;
-    else if (other.empty())
+    else if (other.empty() && type != "IngressReady")
       other = type + " " + line;
   }
-  if ((text.empty() || text == "waiting to become ready") && !other.empty()) text = other;
-  const auto failure = textAt(at(isvc, "status", "modelStatus", "lastFailureInfo"), "message");
+  // "Predictor ingress not created" only repeats that the predictor is not ready; the predictor's own condition says why.
+  const bool tellsLittle = text.empty() || text == "waiting to become ready" || text.ends_with("ingress not created");
+  if (tellsLittle && !other.empty()) text = other;
+  // The last failure stays on record after a later load went well.
+  const Json& model = at(isvc, "status", "modelStatus");
+  auto failure = textAt(at(model, "lastFailureInfo"), "message");
+  failure.erase(failure.find_last_not_of(" \n") + 1);
+  if (textAt(at(model, "states"), "targetModelState") != "FailedToLoad") failure.clear();
   if (!failure.empty() && text.find(failure) == std::string::npos)
     text += (text.empty() ? "" : "; ") + std::string("the model failed: ") + failure;
   std::replace(text.begin(), text.end(), '\n', ' ');

@@ -138,8 +138,19 @@ TEST(ReasonNotReady, SaysWhatTheConditionsSay) {
                        {"message", "no pod"}}}}}),
             "PredictorReady MinimumReplicasUnavailable: no pod");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"message", "m"}}}},
-                    {"modelStatus", {{"lastFailureInfo", {{"message", "no such\nbucket"}}}}}}),
+                    {"modelStatus",
+                     {{"states", {{"targetModelState", "FailedToLoad"}}},
+                      {"lastFailureInfo", {{"message", "no such\nbucket\n"}}}}}}),
             "m; the model failed: no such bucket");
+  EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"message", "m"}}}},
+                    {"modelStatus",
+                     {{"states", {{"targetModelState", "Pending"}}}, {"lastFailureInfo", {{"message", "an old story"}}}}}}),
+            "m");
+  EXPECT_EQ(reason({{"conditions",
+                     {{{"type", "IngressReady"}, {"status", "False"}, {"reason", "Predictor ingress not created"}},
+                      {{"type", "PredictorReady"}, {"status", "False"}, {"reason", "R"}, {"message", "pod p: no claim"}},
+                      {{"type", "Ready"}, {"status", "False"}, {"reason", "Predictor ingress not created"}}}}}),
+            "PredictorReady R: pod p: no claim");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}), "");
 }
 

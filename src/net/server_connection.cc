@@ -1,6 +1,9 @@
 #include "net/server_connection.h"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
@@ -40,6 +43,22 @@ std::unique_ptr<BodyReader> withPrefix(std::string first, std::unique_ptr<BodyRe
 bool isAbort(const boost::system::system_error& e) { return e.code() == asio::error::operation_aborted; }
 
 }  // namespace
+
+// Marks that somebody is inside a read of the request body; a reader that is cancelled half way leaves it too.
+class ServerConnection::ReadingBody {
+ public:
+  explicit ReadingBody(ServerConnection& connection) : connection_(connection) { connection_.bodyReading_ = true; }
+  ~ReadingBody() {
+    connection_.bodyReading_ = false;
+    connection_.readDeadline_ = 0;
+    if (connection_.bodyReadEnded_) connection_.bodyReadEnded_->cancel();
+  }
+  ReadingBody(const ReadingBody&) = delete;
+  ReadingBody& operator=(const ReadingBody&) = delete;
+
+ private:
+  ServerConnection& connection_;
+};
 
 // The streamed body of one request. It may outlive the request: it then says that the request is over.
 class ServerBody final : public BodyReader {
@@ -129,6 +148,8 @@ Task<void> ServerConnection::loop() {
     keepAlive_ = framing.keepAlive && !core_->draining;
     bool received = takeBufferedBody();
     if (!received) {
+      const bool sent = co_await sendPending();
+      if (!sent) co_return;
       received = co_await receiveBody();
     }
     if (!received) co_return;
@@ -138,6 +159,8 @@ Task<void> ServerConnection::loop() {
         if (!flushed || !keepAlive_) co_return;
       }
     } else {
+      const bool sent = co_await sendPending();
+      if (!sent) co_return;
       const bool goOn = co_await answer();
       if (!goOn) co_return;
     }
@@ -158,16 +181,24 @@ void ServerConnection::nextRequest() {
   readDeadline_ = 0;
 }
 
+// Sends the answers gathered for pipelined requests: nobody may wait for anything while they lie here. False when the
+// connection is over.
+Task<bool> ServerConnection::sendPending() {
+  if (out_.empty()) co_return true;
+  auto flushed = co_await flush();
+  co_return flushed.has_value();
+}
+
 // Waits for more of a request head. False when the connection is over.
 Task<bool> ServerConnection::readMore() {
-  if (!out_.empty()) {
+  if (!out_.empty()) {  // without a coroutine in the usual case
     const auto sent = stream_->tryWrite(out_);
     if (sent == out_.size()) {
       out_.clear();
     } else {
       out_.erase(0, sent);
-      auto flushed = co_await flush();
-      if (!flushed) co_return false;
+      const bool rest = co_await sendPending();
+      if (!rest) co_return false;
     }
   }
   const bool started = in_.size() > 0;
@@ -293,7 +324,7 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
     auto sent = co_await sendContinue();
     if (!sent) co_return fail(std::move(sent).error());
   }
-  bodyReading_ = true;
+  const ReadingBody reading(*this);
   readDeadline_ = in(core_->options.stallTimeout);
   Result<std::string> chunk;
   if (parser_.framing().chunked) {
@@ -312,8 +343,6 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
     else
       bytes.resize(*n), chunk = std::move(bytes);
   }
-  readDeadline_ = 0;
-  bodyReading_ = false;
   if (!chunk) co_return chunk;
   bodySeen_ += chunk->size();
   if (!parser_.framing().chunked) {
@@ -411,7 +440,7 @@ Task<bool> ServerConnection::writeResponse(Response response) {
   }
   if (!written) co_return false;
   if (keepAlive_ && bodyDone_ && mode != h1::BodyMode::UntilClose) co_return true;
-  if (!bodyDone_ && !bodyReading_) {
+  if (!bodyDone_) {
     co_await linger();
   }
   co_return false;
@@ -493,13 +522,28 @@ Task<void> ServerConnection::refuse(Error error) {
 Task<void> ServerConnection::linger() {
   handling_ = false;
   phase_ = Phase::Linger;
+  ++generation_;  // whoever still reads the body gets no further
   stream_->shutdownWrite();
+  if (bodyReading_) {
+    co_await endOfBodyRead();
+  }
   readDeadline_ = in(kLinger);
   std::string waste(kReadChunk, '\0');
   for (;;) {
     const auto n = co_await stream_->read(waste);
     if (!n || *n == 0) co_return;
   }
+}
+
+// Waits for the read of the body that is under way, whose reader may be slow to notice that it was cancelled.
+Task<void> ServerConnection::endOfBodyRead() {
+  readDeadline_ = in(kLinger);  // closes the stream, which ends the read
+  bodyReadEnded_.emplace(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  while (bodyReading_) {
+    boost::system::error_code ignored;
+    co_await bodyReadEnded_->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  bodyReadEnded_.reset();
 }
 
 }  // namespace slipway::net

@@ -292,6 +292,20 @@ TEST(Forwarder, AWaitingRequestGetsANewEndpointAtOnce) {
   });
 }
 
+TEST(RouteBoard, AnEndpointThatLeavesAndReturnsKeepsItsRequestsInFlight) {
+  MetricRegistry registry;
+  RouteBoard board(registry);
+  const Origin origin{"127.0.0.1", 9000};
+  const Route with{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {origin}}}};
+  board.publish(RouteTable::make({with}));
+  const auto inUse = board.current()->routes[0].backends[0].endpoints[0];  // as a request in flight holds it
+  inUse->inFlight = 1;
+  board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}}}));
+  EXPECT_TRUE(board.current()->routes[0].backends.empty());
+  board.publish(RouteTable::make({with}));
+  EXPECT_EQ(board.current()->routes[0].backends[0].endpoints[0], inUse);
+}
+
 TEST(Forwarder, WeightsSplitTheTraffic) {
   run([](Executor e) -> Task<void> {
     Imposter stable(e, "stable"), canary(e, "canary");

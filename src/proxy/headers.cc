@@ -5,23 +5,34 @@
 
 namespace slipway::proxy {
 
-void removeHopByHop(net::Headers& headers, bool keepUpgrade) {
-  if (const auto connection = headers.get("connection"); connection && !keepUpgrade) {
-    // Only unusual clients list fields: the common values need no copy.
-    if (!net::iequals(*connection, "keep-alive") && !net::iequals(*connection, "close")) {
-      const std::string list(*connection);
-      std::vector<std::string> listed;
-      for (const auto& [name, value] : headers) {
-        if (net::hasToken(list, name)) listed.emplace_back(name);
-      }
-      for (const auto& name : listed) headers.remove(name);
+namespace {
+
+// The other fields that a Connection field lists; only unusual clients list any.
+std::vector<std::string> listedByConnection(const net::Headers& headers) {
+  std::vector<std::string> listed;
+  for (const auto& [field, list] : headers) {
+    if (!net::iequals(field, "connection") || net::iequals(list, "keep-alive") || net::iequals(list, "close")) continue;
+    for (const auto& [name, value] : headers) {
+      if (net::hasToken(list, name) && !net::iequals(name, "upgrade")) listed.emplace_back(name);
     }
+  }
+  return listed;
+}
+
+}  // namespace
+
+void removeHopByHop(net::Headers& headers, bool keepUpgrade) {
+  if (headers.has("connection")) {
+    for (const auto& name : listedByConnection(headers)) headers.remove(name);
     headers.remove("connection");
   }
   static constexpr std::string_view kAlways[] = {"keep-alive", "proxy-connection", "transfer-encoding",
                                                  "te",         "trailer",          "expect"};
   for (const auto name : kAlways) headers.remove(name);
-  if (!keepUpgrade) headers.remove("upgrade");
+  if (keepUpgrade)
+    headers.add("Connection", "Upgrade");
+  else
+    headers.remove("upgrade");
 }
 
 void addForwarded(net::Headers& headers, const net::Peer& peer, bool https) {

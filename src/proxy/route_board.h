@@ -8,6 +8,7 @@
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,6 +66,9 @@ struct RouteState {
   SlotQueue queue;
   RouteMetrics metrics;
   std::atomic<unsigned> turn{0};  // round robin among equals
+  // Every endpoint that still has a holder: one that leaves the table with requests in flight and returns keeps its count.
+  // Used by publish() only, under the board's publish lock.
+  std::map<net::Origin, std::weak_ptr<EndpointState>> known;
 };
 
 struct BackendRuntime {
@@ -91,6 +95,7 @@ class RouteBoard {
 
  private:
   MetricRegistry& registry_;
+  std::mutex publishing_;  // one publish() at a time
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> current_;
   std::atomic<std::uint64_t> version_{1};

@@ -73,6 +73,12 @@ TEST(Headers, HopByHopFieldsStayOnTheirHop) {
   std::string names;
   for (const auto& [name, value] : h) names += std::string(name) + " ";
   EXPECT_EQ(names, "Host X-Kept ");
+
+  net::Headers twice{{"Connection", "keep-alive"}, {"Connection", "X-A, Upgrade"}, {"X-A", "1"}, {"Upgrade", "websocket"}};
+  removeHopByHop(twice, true);
+  names.clear();
+  for (const auto& [name, value] : twice) names += std::string(name) + "=" + std::string(value) + " ";
+  EXPECT_EQ(names, "Upgrade=websocket Connection=Upgrade ");
 }
 
 TEST(Headers, ForwardedFieldsGrowAndAreNotForged) {

@@ -1,6 +1,9 @@
 #include "storage/fetch.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <thread>
@@ -285,6 +288,24 @@ TEST_F(FetchTest, StorageInitTakesPairsAndReportsByExitStatus) {
   EXPECT_EQ(storageInit({"s3://models/m"}, e), 2);
   EXPECT_EQ(storageInit({"s3://models/none", target / "z"}, e), 1);
   EXPECT_EQ(storageInit({"s3://models/m", target / "z"}, {{"S3_MAX_ATTEMPTS", "x"}}), 1);
+}
+
+// In a child process, since the deadline ends it.
+TEST(StorageInitDeathTest, TheTimeoutEndsAFetchThatHangs) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const int silent = ::socket(AF_INET, SOCK_STREAM, 0);  // listens, never answers
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(silent, 8), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const Folder target;
+  const auto uri = fmt::format("http://127.0.0.1:{}/model.joblib", ntohs(address.sin_port));
+  EXPECT_EXIT(storageInit({uri, target / "x"}, {{"STORAGE_INITIALIZER_TIMEOUT", "1"}}), ::testing::ExitedWithCode(1),
+              "not fetched within 1 s .0 B came.: check the source, or raise STORAGE_INITIALIZER_TIMEOUT");
+  ::close(silent);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/clock.h"
@@ -7,11 +9,14 @@
 
 namespace slipway::storage {
 namespace {
-// Prints how far a fetch is, every two seconds, until it goes.
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+// Prints how far a fetch is, every two seconds, until it goes. At the deadline it ends the process: whatever the fetch is
+// waiting for, and with the finished parts left for the next attempt to resume, as after a kill.
 class Reporter {
  public:
-  Reporter(std::string uri, const Progress& progress)
-      : uri_(std::move(uri)), progress_(progress), thread_([this] { run(); }) {}
+  Reporter(std::string uri, const Progress& progress, Deadline deadline, std::chrono::seconds timeout)
+      : uri_(std::move(uri)), progress_(progress), deadline_(deadline), timeout_(timeout), thread_([this] { run(); }) {}
   ~Reporter() {
     {
       const std::lock_guard lock(mutex_);
@@ -27,7 +32,11 @@ class Reporter {
   void run() {
     std::unique_lock lock(mutex_);
     std::uint64_t before = 0;
-    while (!wake_.wait_for(lock, std::chrono::seconds(2), [this] { return done_; })) {
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto next = now + std::chrono::seconds(2);
+      if (wake_.wait_until(lock, deadline_ ? std::min(*deadline_, next) : next, [this] { return done_; })) return;
+      if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) giveUp();
       const std::uint64_t bytes = progress_.bytes, total = progress_.total;
       const std::string share = total == 0 ? "" : fmt::format("{} % of {}, ", bytes * 100 / total, describeBytes(total));
       std::printf("%s: %s%s so far, %s/s\n", uri_.c_str(), share.c_str(), describeBytes(bytes).c_str(),
@@ -37,8 +46,20 @@ class Reporter {
     }
   }
 
+  [[noreturn]] void giveUp() const {
+    std::fflush(stdout);
+    std::fprintf(stderr,
+                 "%s: not fetched within %lld s (%s came): check the source, or raise STORAGE_INITIALIZER_TIMEOUT, which "
+                 "the annotation serving.kserve.io/storage-initializer-timeout sets\n",
+                 uri_.c_str(), static_cast<long long>(timeout_.count()), describeBytes(progress_.bytes).c_str());
+    std::fflush(stderr);
+    std::_Exit(1);
+  }
+
   std::string uri_;
   const Progress& progress_;
+  Deadline deadline_;
+  std::chrono::seconds timeout_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool done_ = false;
@@ -73,6 +94,8 @@ int storageInit(const std::vector<std::string>& arguments, const Environment& en
     return 1;
   }
   const SystemClock clock;
+  Deadline deadline;
+  if (settings->timeout.count() > 0) deadline = std::chrono::steady_clock::now() + settings->timeout;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     const std::string& uri = arguments[i];
     std::printf("%s -> %s\n", uri.c_str(), arguments[i + 1].c_str());
@@ -80,7 +103,7 @@ int storageInit(const std::vector<std::string>& arguments, const Environment& en
     const TimePoint began = clock.now();
     Progress progress;
     const auto report = [&] {
-      const Reporter reporter(uri, progress);
+      const Reporter reporter(uri, progress, deadline, settings->timeout);
       return fetchModel(uri, arguments[i + 1], *settings, progress);
     }();
     if (!report) {
