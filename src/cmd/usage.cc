@@ -92,9 +92,11 @@ std::string usageError(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& at = deepest(app);
   const std::string name = fullName(at);
   const std::string hint = fmt::format("{} --help lists the {}", name, at.get_parent() ? "options" : "commands");
-  if (error.get_name() == "ExtrasError") {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
+    // An unknown option and its value are both left over; the option is the one to name.
     const auto extras = app.remaining(true);
-    const std::string word = extras.empty() ? "" : extras.front();
+    const auto dashed = std::find_if(extras.begin(), extras.end(), [](const auto& w) { return w.starts_with('-'); });
+    const std::string word = extras.empty() ? "" : dashed == extras.end() ? extras.front() : *dashed;
     const std::string option = word.substr(0, word.find('='));
     if (option.starts_with('-'))
       return fmt::format("{}: unknown option '{}';{} {}", name, option, didYouMean(option, optionNames(at)), hint);
