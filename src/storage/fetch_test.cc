@@ -280,6 +280,43 @@ TEST_F(FetchTest, FetchesAgainWhatIsDamagedInTheCache) {
   EXPECT_EQ(readFile(target / "w"), "content");
 }
 
+// A second model that holds the same bytes meets the blob that a power failure has cut.
+TEST_F(FetchTest, ABlobThatWasCutIsReplacedByTheNextModelWithTheSameBytes) {
+  const Folder cache;
+  store.put("models/m1/w", "content");
+  store.put("models/m2/w", "content");
+  const auto s = settings({{"SLIPWAY_STORAGE_CACHE", cache.path.string()}});
+  EXPECT_EQ(fetch("s3://models/m1", s), "ok");
+  for (const auto& blob : std::filesystem::directory_iterator(cache / "blobs")) {
+    std::filesystem::remove(blob.path());
+    writeFile(blob.path(), "cut");
+  }
+  const Folder second;
+  Progress p;
+  const auto r = fetchModel("s3://models/m2", second.path, s, p);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(readFile(second / "w"), "content");
+  const Folder third;
+  const auto again = fetchModel("s3://models/m2", third.path, s, p);
+  ASSERT_TRUE(again && again->cached);
+  EXPECT_EQ(readFile(third / "w"), "content");
+}
+
+// The last parts of a file end at the same moment: only one of them may finish it.
+TEST_F(FetchTest, PartsThatEndTogetherFinishTheFileOnce) {
+  const std::string bytes = patternBytes(64'000);
+  store.put("models/m/w", bytes);
+  const auto s = settings({{"STORAGE_CHUNK_BYTES", "2000"}, {"S3_MAX_FILE_CONCURRENCY", "32"}});
+  for (int i = 0; i < 20; ++i) {
+    const Folder folder;
+    Progress p;
+    const auto r = fetchModel("s3://models/m", folder.path, s, p);
+    ASSERT_TRUE(r) << r.error().message;
+    ASSERT_EQ(readFile(folder / "w"), bytes);
+    ASSERT_EQ(p.files, 1U);
+  }
+}
+
 TEST_F(FetchTest, StorageInitTakesPairsAndReportsByExitStatus) {
   store.put("models/m/w", "content");
   const Environment e{{"AWS_ENDPOINT_URL", store.url()}, {"awsAnonymousCredential", "true"}};
