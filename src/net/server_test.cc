@@ -161,8 +161,9 @@ TEST(HttpServer, AnEarlyAnswerSurvivesAnUploadThatSomebodyStillReads) {
                             [kept]() -> Task<void> {
                               for (;;) {
                                 auto chunk = co_await kept->read();
-                                if (!chunk || chunk->empty()) co_return;
+                                if (!chunk || chunk->empty()) break;
                               }
+                              *kept = Body();  // it holds the connection, whose server holds the handler, which holds it
                             },
                             asio::detached);
                         co_return Response::text(403, "not you");
