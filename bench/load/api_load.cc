@@ -182,7 +182,9 @@ int watch(const Target& target, const std::string& ns, int watchers, int rate, i
   }
   std::vector<std::unique_ptr<HttpClient>> writers;
   for (int i = 0; i < 8; ++i)
-    writers.push_back(std::make_unique<HttpClient>(io.get_executor(), net::ClientOptions{.tls = target.tls}));
+    writers.push_back(std::make_unique<HttpClient>(
+        io.get_executor(),
+        net::ClientOptions{.connectTimeout = std::chrono::seconds(120), .maxConnectionsPerOrigin = 1, .tls = target.tls}));
   asio::co_spawn(
       io,
       [&]() -> Task<void> {

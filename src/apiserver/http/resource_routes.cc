@@ -4,6 +4,7 @@
 #include "apiserver/http/discovery.h"
 #include "apiserver/http/tables.h"
 #include "apiserver/http/watch_stream.h"
+#include "data/json_text.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -81,7 +82,7 @@ Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& cal
   if (call.accepted.form == Form::None || call.accepted.form == Form::Discovery) return notAcceptable();
   std::string text = Registry::textFor(resource, entry);
   if (call.accepted.form == Form::Object) return jsonResponse(status, std::move(text));
-  const Json object = Json::parse(text, nullptr, false);
+  const Json object = parseOwnJson(text);
   if (call.accepted.form == Form::Metadata) return jsonResponse(status, dumpJson(metadataOf(object, call.accepted.version)));
   const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
                              clock_->wall()};
@@ -115,12 +116,12 @@ Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& res
     meta["remainingItemCount"] = page->remaining;
   }
   if (call.accepted.form == Form::Table) {
-    std::vector<Json> objects;
+    std::vector<std::string> objects;
     objects.reserve(page->entries.size());
-    for (const EntryPtr& e : page->entries) objects.push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
+    for (const EntryPtr& e : page->entries) objects.push_back(Registry::textFor(resource, *e));
     const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
                                clock_->wall()};
-    return jsonResponse(200, dumpJson(tableOf(request, objects, std::move(meta))));
+    return jsonResponse(200, tableText(request, objects, meta));
   }
   const bool partial = call.accepted.form == Form::Metadata;
   std::string body =
@@ -128,7 +129,7 @@ Result<net::Response> ResourceRoutes::list(const Call& call, const Resource& res
   for (std::size_t i = 0; i < page->entries.size(); ++i) {
     if (i > 0) body += ',';
     std::string text = Registry::textFor(resource, *page->entries[i]);
-    body += partial ? dumpJson(metadataOf(Json::parse(text, nullptr, false), call.accepted.version)) : std::move(text);
+    body += partial ? dumpJson(metadataOf(parseOwnJson(text), call.accepted.version)) : std::move(text);
   }
   body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) +
           "List\",\"metadata\":" + dumpJson(meta) + "}";

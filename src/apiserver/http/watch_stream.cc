@@ -2,6 +2,7 @@
 
 #include "apiserver/api_status.h"
 #include "apiserver/http/tables.h"
+#include "data/json_text.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -87,7 +88,7 @@ class WatchStream final : public net::BodyReader {
     const bool plain = options_.accepted.form == Accepted::Form::Object;
     std::string text = Registry::textFor(*options_.resource, *item.entry);
     if (plain && item.revision == item.entry->revision) return text;
-    Json object = Json::parse(text, nullptr, false);
+    Json object = parseOwnJson(text);
     object["metadata"]["resourceVersion"] = std::to_string(item.revision);
     if (plain) return dumpJson(object);
     if (options_.accepted.form == Accepted::Form::Metadata) return dumpJson(metadataOf(object, options_.accepted.version));
