@@ -78,10 +78,21 @@ class WatchStream final : public net::BodyReader {
     for (const WatchItem& item : items) {
       if (!item.entry)
         out += bookmark(item.revision, item.initialEnd);
+      else if (sentAsStored(item))
+        appendStored(out, item);
       else
         out += event(typeName(item.type), objectText(item));
     }
     return out;
+  }
+
+  // The usual case: no copies but the one into the answer.
+  bool sentAsStored(const WatchItem& item) const {
+    return options_.accepted.form == Accepted::Form::Object && item.revision == item.entry->revision &&
+           Registry::storedAs(*options_.resource, *item.entry);
+  }
+  static void appendStored(std::string& out, const WatchItem& item) {
+    out.append("{\"type\":\"").append(typeName(item.type)).append("\",\"object\":").append(item.entry->text).append("}\n");
   }
 
   std::string objectText(const WatchItem& item) {
