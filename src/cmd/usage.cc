@@ -65,6 +65,8 @@ std::string plainly(const CLI::App& at, const CLI::ParseError& error) {
   const std::string name = text.substr(0, equals), value = equals == std::string::npos ? "" : text.substr(equals + 3);
   const std::string type = typeOf(at, name);
   const bool whole = type.starts_with("INT") || type.starts_with("UINT");
+  if (whole && !value.empty() && value.find_first_not_of("0123456789") == std::string::npos)
+    return fmt::format("{} '{}': too large", name, value);
   return fmt::format("{} '{}': expected {}", name, value,
                      whole                       ? "a whole number"
                      : type.starts_with("FLOAT") ? "a number"
@@ -78,7 +80,8 @@ std::string closest(std::string_view word, const std::vector<std::string>& candi
   std::size_t bestDistance = word.size() / 3 + 1, begins = 0;
   for (const auto& candidate : candidates) {
     if (const auto d = distance(word, candidate); d < bestDistance) best = candidate, bestDistance = d;
-    if (word.size() >= 2 && candidate.starts_with(word)) begun = candidate, ++begins;
+    const bool begin = candidate.starts_with(word) || word.starts_with(candidate);
+    if (word.size() >= 3 && candidate.size() >= 3 && begin) begun = candidate, ++begins;
   }
   return best.empty() && begins == 1 ? begun : best;
 }

@@ -15,7 +15,7 @@ class ParseError;
 namespace slipway::cmd {
 
 // The candidate that `word` is most likely meant to be: at most a third of its letters differ (Levenshtein distance, a swap
-// of neighbours counts once), or it is the beginning of just one. Empty when none is near.
+// of neighbours counts once), or it is the beginning of just one, or begins with it. Empty when none is near.
 std::string closest(std::string_view word, const std::vector<std::string>& candidates);
 
 // One line for stderr, without a newline, for what CLI11 refused.

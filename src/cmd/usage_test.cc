@@ -35,6 +35,8 @@ TEST(Usage, NamesTheArgumentTheLikelyOneAndTheList) {
   EXPECT_EQ(refuse({"up", "now"}), "slipway up: unexpected argument 'now'; slipway up --help lists the options");
   EXPECT_EQ(refuse({"up", "--api-port", "abc"}),
             "slipway up: --api-port 'abc': expected a whole number; slipway up --help lists the options");
+  EXPECT_EQ(refuse({"up", "--api-port", "99999999999"}),
+            "slipway up: --api-port '99999999999': too large; slipway up --help lists the options");
   EXPECT_EQ(refuse({"up", "--level", "7"}),
             "slipway up: --level: Value 7 not in range 1 to 5; slipway up --help lists the options");
   EXPECT_EQ(refuse({"up", "--data-dir"}),
@@ -49,6 +51,7 @@ TEST(Usage, ClosestFindsTyposAndBeginnings) {
   EXPECT_EQ(closest("modle-server", names), "model-server");
   EXPECT_EQ(closest("model", names), "model-server");
   EXPECT_EQ(closest("gatway", names), "gateway");
+  EXPECT_EQ(closest("storage-initializer", names), "storage-init");
   EXPECT_EQ(closest("scheduler", names), "");
   EXPECT_EQ(closest("", names), "");
 }

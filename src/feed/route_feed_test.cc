@@ -122,6 +122,19 @@ TEST(BuildRoutes, MalformedObjectsMakeNoRouteAndNoCrash) {
   EXPECT_EQ(routes.size(), 2u);
 }
 
+TEST(BuildRoutes, AHostThatTwoNamespacesClaimLeadsToNeither) {
+  auto first = isvc("a"), second = isvc("a-b");
+  first["metadata"]["namespace"] = "b-c";
+  second["metadata"]["namespace"] = "c";
+  const auto routes = buildRoutes({objects({first, second}), {}, {}}, {});
+  ASSERT_EQ(routes.size(), 2u);
+  for (const auto& route : routes) {
+    EXPECT_EQ(std::count(route.hosts.begin(), route.hosts.end(), "a-b-c.localhost"), 0);
+    const auto own = route.name == "c/a-b" ? "a-b.c.localhost" : "a.b-c.localhost";
+    EXPECT_EQ(std::count(route.hosts.begin(), route.hosts.end(), own), 1);
+  }
+}
+
 TEST(ReasonNotReady, SaysWhatTheConditionsSay) {
   const auto reason = [](Json status) {
     auto object = isvc("a");

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadChunk = 32 << 10;
 constexpr std::size_t kCoalesce = 16 << 10;       // bodies up to this are copied behind the head: one packet
+constexpr std::size_t kWritePiece = 1 << 20;      // of a large body, each within the stall timeout
 constexpr std::size_t kMaxPendingOut = 64 << 10;  // pipelined answers gathered before a write
 constexpr std::chrono::milliseconds kLinger{3000};
 
@@ -114,7 +115,7 @@ bool ServerConnection::onTick() {
     stream_->close();
     return handling_;
   }
-  return handling_ && bodyDone_ && stream_->peerClosed();
+  return handling_ && !bodyReading_ && stream_->peerClosed();  // a read of the body notices by itself
 }
 
 void ServerConnection::closeIfIdle() {
@@ -223,7 +224,7 @@ Task<bool> ServerConnection::readMore() {
 bool ServerConnection::takeBufferedBody() {
   const auto& framing = parser_.framing();
   bodySeen_ = 0;
-  bodyDone_ = false;
+  bodyDone_ = bodyTooLarge_ = false;
   continuePending_ = framing.expectContinue;
   bodyLeft_ = framing.length.value_or(0);
   if (framing.chunked) return false;
@@ -256,6 +257,10 @@ Task<bool> ServerConnection::receiveBody() {
     in_.consume(progress->consumed);
     bodySeen_ = gathered.size();
     bodyDone_ = progress->complete;
+    if (bodySeen_ > options.maxBodyBytes) {
+      co_await refuse(tooLarge(options.maxBodyBytes));
+      co_return false;
+    }
   }
   if (!chunked && bodyLeft_ <= options.bufferBodyBytes) {
     auto whole = co_await gatherBody();
@@ -349,6 +354,7 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
     bodyLeft_ -= chunk->size();
     bodyDone_ = bodyLeft_ == 0;
   } else if (bodySeen_ > core_->options.maxBodyBytes) {
+    bodyTooLarge_ = true;
     co_return fail(tooLarge(core_->options.maxBodyBytes));
   }
   co_return chunk;
@@ -419,6 +425,9 @@ Task<bool> ServerConnection::writeResponse(Response response) {
   // An upgrade takes the stream away, which a body that is still coming needs.
   if (response.status == 101 && response.upgrade && !bodyDone_)
     response = Response::text(502, "upgrade before the end of the request body\n");
+  // Whatever became of it in the handler: the client should know why.
+  if (bodyTooLarge_ && response.status != 101)
+    response = Response::text(413, tooLarge(core_->options.maxBodyBytes).message + "\n");
   if (!bodyDone_ || core_->draining) keepAlive_ = false;
   continuePending_ = false;  // the final status answers the expectation
   const h1::ResponseContext context{head_, keepAlive_, minor_, core_->options.serverHeader, h1::httpDate()};
@@ -490,12 +499,15 @@ Task<Status> ServerConnection::flushWith(std::string_view tail) {
     tail = {};
   }
   const auto sent = tail.empty() ? stream_->tryWrite(out_) : 0;
+  std::string_view head = std::string_view(out_).substr(sent);
   Status written;
-  if (sent < out_.size() || !tail.empty()) {
+  while (written && (!head.empty() || !tail.empty())) {  // in pieces: a client that is slow but reads is no stall
     writeDeadline_ = in(core_->options.stallTimeout);
-    const std::array<std::string_view, 2> parts{std::string_view(out_).substr(sent), tail};
+    const std::array<std::string_view, 2> parts{head, tail.substr(0, kWritePiece)};
     written = co_await stream_->writev(parts);
     writeDeadline_ = 0;
+    head = {};
+    tail.remove_prefix(std::min(tail.size(), kWritePiece));
   }
   out_.clear();
   if (out_.capacity() > 4 * kMaxPendingOut) out_.shrink_to_fit();

@@ -71,7 +71,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   // The body of the current request.
   std::uint64_t generation_ = 0;  // changes with every request: a reader of an old one finds out
   std::uint64_t bodyLeft_ = 0, bodySeen_ = 0;
-  bool bodyDone_ = true, bodyReading_ = false, continuePending_ = false;
+  bool bodyDone_ = true, bodyReading_ = false, bodyTooLarge_ = false, continuePending_ = false;
   std::optional<boost::asio::steady_timer> bodyReadEnded_;  // set while linger() waits for bodyReading_ to end
   // What the answer needs to know of the request, which the handler owns by then.
   bool head_ = false, keepAlive_ = true;

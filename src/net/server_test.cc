@@ -207,6 +207,24 @@ TEST(HttpServer, AnUpgradeBeforeTheEndOfTheUploadIsRefused) {
   });
 }
 
+TEST(HttpServer, AChunkedBodyOverTheLimitIsA413HoweverItComes) {
+  run([](Executor e) -> Task<void> {
+    HttpServer gathers(e, echo, {.maxBodyBytes = 40});
+    HttpServer streams(e, echo, {.maxBodyBytes = 40, .bufferBodyBytes = 0, .bufferChunked = false});
+    const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string small = "36\r\n" + std::string(0x36, 'a') + "\r\n0\r\n\r\n";
+    const std::string large =
+        "9c40\r\n" + std::string(40000, 'a') + "\r\n9c40\r\n" + std::string(40000, 'a') + "\r\n0\r\n\r\n";
+    for (HttpServer* server : {&gathers, &streams}) {
+      for (const auto& body : {small, large}) {
+        auto answer = co_await talk(server, head + body);
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 413")) << answer.substr(0, 60);
+        EXPECT_NE(answer.find("limit of 40 bytes"), std::string::npos);
+      }
+    }
+  });
+}
+
 TEST(HttpServer, HeadHasTheLengthButNoBody) {
   run([](Executor e) -> Task<void> {
     HttpServer server(e, [](Request) -> Task<Response> { co_return Response::text(200, "12345"); });

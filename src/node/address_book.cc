@@ -34,11 +34,14 @@ bool hasListener(const std::string& address) {
   if (::inet_pton(AF_INET, address.c_str(), &wanted) != 1) return false;
   // "  0: 0200C87F:1F90 00000000:0000 0A …": the address as the kernel holds it, in hex; state 0A listens.
   const std::string mine = fmt::format("{:08X}", wanted.s_addr);
-  std::ifstream table("/proc/net/tcp");
-  std::string slot, local, remote, state, rest;
-  std::getline(table, rest);
-  while (table >> slot >> local >> remote >> state && std::getline(table, rest)) {
-    if (state == "0A" && local.starts_with(mine)) return true;
+  const std::string mapped = "0000000000000000FFFF0000" + mine;  // of a dual-stack socket, ::ffff:127.x.y.z
+  for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream table(path);
+    std::string slot, local, remote, state, rest;
+    std::getline(table, rest);
+    while (table >> slot >> local >> remote >> state && std::getline(table, rest)) {
+      if (state == "0A" && (local.starts_with(mine + ":") || local.starts_with(mapped))) return true;
+    }
   }
   return false;
 }
@@ -74,6 +77,7 @@ std::string AddressBook::assign(const std::string& podUid) {
 }
 
 void AddressBook::keep(const std::string& podUid, const std::string& address) {
+  release(podUid);
   byPod_[podUid] = address;
   used_.insert(address);
 }

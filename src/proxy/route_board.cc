@@ -1,17 +1,18 @@
 #include "proxy/route_board.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
 
 namespace slipway::proxy {
 
-bool SlotQueue::push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool front) {
+bool SlotQueue::push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool again) {
   std::lock_guard lock(mutex_);
-  if (!front && waiters_.size() >= bound) return false;
-  if (front)
-    waiters_.push_front(std::move(waiter));
-  else
-    waiters_.push_back(std::move(waiter));
+  if (!again && waiters_.size() >= bound) return false;
+  if (!again) waiter->ticket = ++tickets_;
+  const auto place = std::upper_bound(waiters_.begin(), waiters_.end(), waiter->ticket,
+                                      [](std::uint64_t ticket, const auto& other) { return ticket < other->ticket; });
+  waiters_.insert(place, std::move(waiter));
   size_.store(waiters_.size(), std::memory_order_seq_cst);
   return true;
 }

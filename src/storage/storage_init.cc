@@ -77,8 +77,29 @@ std::string describe(const FetchReport& report, const Progress& progress) {
 
 // One line, whatever the message holds: the last line of the log becomes the pod's termination message.
 std::string oneLine(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  if (text.size() > 2000) text = text.substr(0, 2000) + "…";
+  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::size_t end = 2000;
+  if (text.size() <= end) return text;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  return text.substr(0, end) + "…";
+}
+
+// Without what may be secret: "https://user:token@host/m?sig=x" -> "https://host/m?…".
+std::string shown(const std::string& uri) {
+  std::string out = uri;
+  const auto scheme = out.find("://");
+  if (scheme == std::string::npos) return out;
+  const auto host = scheme + 3, path = std::min(out.find('/', host), out.size());
+  if (const auto user = out.rfind('@', path); user != std::string::npos && user >= host) out.erase(host, user + 1 - host);
+  const auto query = out.find('?');
+  return query == std::string::npos ? out : out.substr(0, query) + "?…";
+}
+
+std::string withoutSecrets(std::string text, const std::string& uri) {
+  const std::string safe = shown(uri);
+  if (safe == uri) return text;
+  for (auto at = text.find(uri); at != std::string::npos; at = text.find(uri, at + safe.size()))
+    text.replace(at, uri.size(), safe);
   return text;
 }
 }  // namespace
@@ -98,19 +119,19 @@ int storageInit(const std::vector<std::string>& arguments, const Environment& en
   if (settings->timeout.count() > 0) deadline = std::chrono::steady_clock::now() + settings->timeout;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     const std::string& uri = arguments[i];
-    std::printf("%s -> %s\n", uri.c_str(), arguments[i + 1].c_str());
+    std::printf("%s -> %s\n", shown(uri).c_str(), arguments[i + 1].c_str());
     std::fflush(stdout);
     const TimePoint began = clock.now();
     Progress progress;
     const auto report = [&] {
-      const Reporter reporter(uri, progress, deadline, settings->timeout);
+      const Reporter reporter(shown(uri), progress, deadline, settings->timeout);
       return fetchModel(uri, arguments[i + 1], *settings, progress);
     }();
     if (!report) {
-      std::fprintf(stderr, "%s\n", oneLine(report.error().message).c_str());
+      std::fprintf(stderr, "%s\n", oneLine(withoutSecrets(report.error().message, uri)).c_str());
       return 1;
     }
-    std::printf("%s: done in %.2f s (%s)\n", uri.c_str(), std::chrono::duration<double>(clock.now() - began).count(),
+    std::printf("%s: done in %.2f s (%s)\n", shown(uri).c_str(), std::chrono::duration<double>(clock.now() - began).count(),
                 describe(*report, progress).c_str());
     std::fflush(stdout);
   }

@@ -71,6 +71,10 @@ void judge(const Json& pod, bool ready, ModelState& out) {
     if (!at(fetch, "lastState", "terminated").is_object()) out.state = "Loading";
     return;
   }
+  // A server that ended and was started again: its last word stands until it is ready or has ended once more.
+  const Json& server = containerStatus(pod, "containerStatuses", kServingContainer);
+  if (!ready && at(server, "state", "running").is_object() && intAt(at(server, "lastState", "terminated"), "exitCode") != 0)
+    return;
   // A service stays Ready on its older pods while the newest one fails to load: the target model has failed all the same.
   if (!isPodReady(pod)) out.failure = podFailure(pod);
   out.state = out.failure ? "FailedToLoad" : ready ? "Loaded" : "Pending";

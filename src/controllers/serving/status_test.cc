@@ -143,6 +143,14 @@ TEST(ModelState, LoadsWhileTheInitializerRuns) {
   EXPECT_EQ(modelState({}, false).state, "Pending");
 }
 
+TEST(ModelState, AServerThatStartsAgainAfterAFailureKeepsTheLastWord) {
+  EXPECT_EQ(modelState({pod(R"({"containerStatuses": [{"name": "kserve-container", "state": {"running": {}},
+                                "lastState": {"terminated": {"exitCode": 1}}}]})")},
+                       false)
+                .state,
+            "");
+}
+
 TEST(ModelState, LeavesOutPodsThatAreGoing) {
   Json going = pod(R"({"conditions": [{"type": "Ready", "status": "True"}]})");
   going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
