@@ -24,9 +24,11 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path.insert(0, str(ROOT / "bench"))
 os.environ.setdefault("SLIPWAY_BIN", str(ROOT / "build/release/slipway"))
 from conftest import BIN, Platform, wait_for  # noqa: E402
 from test_serving import claim, isvc  # noqa: E402
+from api import bench_api  # noqa: E402
 
 V2_BODY = json.dumps({"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.9, 3.0, 4.2, 1.5]}]})
 V1_BODY = json.dumps({"instances": [[5.9, 3.0, 4.2, 1.5]]})
@@ -265,7 +267,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=int, default=4)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="start,server,gateway,memory")
+    options.add_argument("--only", default="start,server,gateway,memory,api")
     options.add_argument("--write", action="store_true")
     options = options.parse_args()
     only, table = options.only.split(","), Table()
@@ -281,6 +283,8 @@ def main():
             bench_gateway(table, work, iris, options.rounds, options.seconds)
         if "memory" in only:
             bench_memory(table, work)
+        if "api" in only:
+            bench_api(table, work, options.rounds, spread)
     text = document(table, options)
     if options.write:
         (ROOT / "docs/benchmarks.md").write_text(text)

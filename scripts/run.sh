@@ -9,6 +9,7 @@ once='' data=build/quickstart/platform api_port=6443 gateway_port=8080
 while [ $# -gt 0 ]; do
   case $1 in
     --once) once=1 ;;
+    -h | --help) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --data-dir) data=$2; shift ;;
     --api-port) api_port=$2; shift ;;
     --gateway-port) gateway_port=$2; shift ;;
@@ -61,7 +62,7 @@ start_platform() {
 wait_ready() {
   local last='' now start=$SECONDS ready
   while :; do
-    ready=$(kubectl get isvc iris -n models -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}|{.status.conditions[?(@.type=="Ready")].reason} {.status.conditions[?(@.type=="Ready")].message}|{.status.modelStatus.states.targetModelState}') || die "cannot read the InferenceService"
+    ready=$(kubectl get isvc iris -n models -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}|{.status.conditions[?(@.type=="PredictorReady")].reason} {.status.conditions[?(@.type=="PredictorReady")].message}|{.status.modelStatus.states.targetModelState}') || die "cannot read the InferenceService"
     now=${ready#*|}
     [ "$now" = "$last" ] || printf '    iris: %s\n' "$(sed 's/|/ /; s/^ *//; s/ *$//; s/^$/waiting for its controller/' <<<"$now")"
     last=$now

@@ -1,5 +1,7 @@
 #include "apiserver/entry.h"
 
+#include "data/json_text.h"
+
 namespace slipway::apiserver {
 namespace {
 
@@ -54,7 +56,7 @@ EntryPtr build(const std::string& resource, const Json& object, std::uint64_t re
 
 }  // namespace
 
-Json Entry::json() const { return Json::parse(text, nullptr, false); }
+Json Entry::json() const { return parseOwnJson(text); }
 
 EntryPtr makeEntry(const std::string& resource, Json object, std::uint64_t revision) {
   if (revision != 0) object["metadata"]["resourceVersion"] = std::to_string(revision);
@@ -63,7 +65,7 @@ EntryPtr makeEntry(const std::string& resource, Json object, std::uint64_t revis
 }
 
 EntryPtr entryFromText(const std::string& resource, std::string text, std::uint64_t revision) {
-  const Json object = Json::parse(text, nullptr, false);
+  const Json object = parseOwnJson(text);
   if (!object.is_object()) return nullptr;
   return build(resource, object, revision, std::move(text));
 }

@@ -37,10 +37,21 @@ Result<EntryPtr> Registry::get(const Resource& resource, const std::string& ns, 
   return entry;
 }
 
-std::string Registry::textFor(const Resource& resource, const Entry& entry) {
+bool Registry::storedAs(const Resource& resource, const Entry& entry) {
   // Stored text begins with {"apiVersion":"…": keys are sorted.
-  const std::string prefix = "{\"apiVersion\":\"" + resource.apiVersion() + "\"";
-  if (entry.text.compare(0, prefix.size(), prefix) == 0) return entry.text;
+  static constexpr std::string_view kBegin = "{\"apiVersion\":\"";
+  std::string_view text = entry.text;
+  if (!text.starts_with(kBegin)) return false;
+  text.remove_prefix(kBegin.size());
+  if (!resource.group.empty()) {
+    if (!text.starts_with(resource.group) || text.substr(resource.group.size(), 1) != "/") return false;
+    text.remove_prefix(resource.group.size() + 1);
+  }
+  return text.starts_with(resource.version) && text.substr(resource.version.size(), 1) == "\"";
+}
+
+std::string Registry::textFor(const Resource& resource, const Entry& entry) {
+  if (storedAs(resource, entry)) return entry.text;
   return dumpJson(convertObject(entry.json(), resource.apiVersion()));
 }
 

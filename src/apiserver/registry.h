@@ -100,6 +100,8 @@ class Registry {
   void setTokenRequests(TokenRequests requests) { tokenRequests_ = std::move(requests); }
   Result<Json> requestToken(const std::string& ns, const std::string& name, const Json& request) const;
 
+  // Whether an entry is stored in the version of `resource`, so that its text can be sent as it is.
+  static bool storedAs(const Resource& resource, const Entry& entry);
   // The text of an entry in the version of `resource` (it is stored in the preferred one).
   static std::string textFor(const Resource& resource, const Entry& entry);
 

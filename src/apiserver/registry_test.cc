@@ -216,6 +216,21 @@ TEST_F(RegistryTest, AWatchTellsInitialObjectsThenChangesThenDeletion) {
             std::stoll(textAt(modified->object["metadata"], "resourceVersion")));
 }
 
+// With many watches each rests between two deliveries; nothing may be lost or change its order by that.
+TEST_F(RegistryTest, HundredsOfWatchesEachSeeEveryChangeOnceInOrder) {
+  constexpr int kWatches = 200, kWrites = 30;
+  std::vector<std::unique_ptr<kube::Watch>> watches;
+  for (int i = 0; i < kWatches; ++i) watches.push_back(*api.await(api.client().watch(kConfigMap, {.ns = "default"}, "1")));
+  for (int i = 0; i < kWrites; ++i) ASSERT_TRUE(create(kConfigMap, configMap("c" + std::to_string(i))));
+  for (auto& watch : watches) {
+    for (int i = 0; i < kWrites; ++i) {
+      const auto event = api.await(watch->next());
+      ASSERT_TRUE(event);
+      ASSERT_EQ(kube::keyOf(event->object).name, "c" + std::to_string(i));
+    }
+  }
+}
+
 TEST_F(RegistryTest, AWatchWithASelectorSeesObjectsComeAndGo) {
   auto watch = api.await(api.client().watch(kConfigMap, {.ns = "default", .labelSelector = "on=yes"}, "1"));
   ASSERT_TRUE(watch);

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,6 +46,23 @@ constexpr const char* kWithoutEffect[] = {"grpc_port",
                                           "grpc_max_receive_message_length",
                                           "nthread"};
 
+std::optional<bool> truthOf(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (text == "true" || text == "1") return true;
+  if (text.empty() || text == "false" || text == "0") return false;
+  return std::nullopt;
+}
+
+// On stderr, and in a pod also as the message with which its container ended: the status of the InferenceService shows it.
+void reportFailure(const std::string& line) {
+  std::fprintf(stderr, "%s\n", line.c_str());
+  if (std::getenv("SLIPWAY_POD_IP") == nullptr) return;
+  if (std::FILE* log = std::fopen("/dev/termination-log", "r+")) {
+    std::fputs(line.c_str(), log);
+    std::fclose(log);
+  }
+}
+
 void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitCode) {
   const SystemClock clock;
   const TimePoint began = clock.now();
@@ -56,6 +74,12 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
     return;
   }
   setLogLevel(level);
+  const auto proba = truthOf(flags.proba);
+  if (!proba) {
+    reportFailure(fmt::format("model-server: --predict_proba (PREDICT_PROBA) '{}': expected true or false", flags.proba));
+    *exitCode = 2;
+    return;
+  }
   if (!ignored.empty()) {
     std::string names;
     for (const auto& name : ignored) names += " " + name;
@@ -64,11 +88,10 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
   if (const char* ip = std::getenv("SLIPWAY_POD_IP"); ip != nullptr && *ip != '\0') flags.server.address = ip;
   flags.server.keepAlive = std::chrono::seconds(flags.keepAlive);
   flags.server.drainGrace = std::chrono::seconds(flags.drain);
-  serving::ModelServer server(flags.server,
-                              serving::modelLoader({flags.proba == "true" || flags.proba == "1" || flags.proba == "True"}));
+  serving::ModelServer server(flags.server, serving::modelLoader({*proba}));
   const auto started = server.start();
   if (!started) {
-    std::fprintf(stderr, "model-server: model '%s': %s\n", flags.server.modelName.c_str(), started.error().message.c_str());
+    reportFailure(fmt::format("model-server: model '{}': {}", flags.server.modelName, started.error().message));
     return;
   }
   const double ms = std::chrono::duration<double, std::milli>(clock.now() - began).count();

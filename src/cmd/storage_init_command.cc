@@ -15,7 +15,7 @@ void addStorageInitCommand(CLI::App& app, int* exitCode) {
       "S3_ENDPOINT, S3_USE_HTTPS, S3_VERIFY_SSL, AWS_CA_BUNDLE, AWS_DEFAULT_REGION, S3_USER_VIRTUAL_BUCKET, "
       "awsAnonymousCredential,\n"
       "S3_MAX_FILE_CONCURRENCY, S3_MAX_ATTEMPTS, HF_TOKEN, STORAGE_ALLOW_PATTERNS, STORAGE_IGNORE_PATTERNS, "
-      "SLIPWAY_STORAGE_CACHE.");
+      "STORAGE_INITIALIZER_TIMEOUT (seconds), SLIPWAY_STORAGE_CACHE.");
   command->callback([pairs, exitCode] { *exitCode = storage::storageInit(*pairs, storage::processEnvironment()); });
 }
 

@@ -1,6 +1,7 @@
 #include "feed/route_builder.h"
 
 #include <map>
+#include <set>
 
 namespace slipway::feed {
 namespace {
@@ -47,13 +48,15 @@ std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, 
 
 bool isTcpPort(const Json& port) { return intAt(port, "port") > 0 && textAt(port, "protocol", "TCP") == "TCP"; }
 
-// The port that a bare host name means: the one named http…, else 80, else the first; nullptr without TCP ports.
+// The port that a bare host name means: the one named http…, else 80, else the first that is not named https…; nullptr
+// without TCP ports.
 const Json* mainPort(const Json& service) {
   const Json* best = nullptr;
   int bestRank = 0;
   for (const auto& port : at(service, "spec", "ports")) {
     if (!isTcpPort(port)) continue;
-    const int rank = textAt(port, "name").starts_with("http") ? 3 : intAt(port, "port") == 80 ? 2 : 1;
+    const auto name = textAt(port, "name");
+    const int rank = name.starts_with("https") ? 1 : name.starts_with("http") ? 4 : intAt(port, "port") == 80 ? 3 : 2;
     if (rank > bestRank) best = &port, bestRank = rank;
   }
   return best;
@@ -139,7 +142,8 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   route.hosts = hostsOf(isvc, options, services);
   if (!options.pathPrefix.empty() && !clusterLocal(isvc)) route.prefixes = {options.pathPrefix + "/" + ns + "/" + name};
   const auto seconds = intAt(spec, "timeout");
-  route.timeout = seconds > 0 ? std::chrono::seconds(seconds) : options.timeout;
+  constexpr std::int64_t kMost = 7 * 24 * 3600;
+  route.timeout = seconds > 0 ? std::chrono::seconds(std::min(seconds, kMost)) : options.timeout;
   route.concurrency = static_cast<unsigned>(std::clamp<std::int64_t>(intAt(spec, "containerConcurrency"), 0, 1'000'000));
   route.queue = options.queue;
   Backend backend{.name = key.name};
@@ -155,6 +159,15 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   }
   route.backends.push_back(std::move(backend));
   return route;
+}
+
+// NAME-NAMESPACE means two services where one is "a" in "b-c" and the other "a-b" in "c": it then leads to neither, rather
+// than to another namespace's model.
+void dropSharedHosts(std::vector<Route>& routes) {
+  std::map<std::string, int> claims;
+  for (const auto& route : routes)
+    for (const auto& host : std::set<std::string>(route.hosts.begin(), route.hosts.end())) ++claims[host];
+  for (auto& route : routes) std::erase_if(route.hosts, [&](const std::string& host) { return claims[host] > 1; });
 }
 
 }  // namespace
@@ -174,11 +187,17 @@ std::string reasonNotReady(const Json& isvc) {
     const auto line = reason.empty() ? message : message.empty() ? reason : reason + ": " + message;
     if (type == "Ready")
       text = line;
-    else if (other.empty())
+    else if (other.empty() && type != "IngressReady")
       other = type + " " + line;
   }
-  if ((text.empty() || text == "waiting to become ready") && !other.empty()) text = other;
-  const auto failure = textAt(at(isvc, "status", "modelStatus", "lastFailureInfo"), "message");
+  // "Predictor ingress not created" only repeats that the predictor is not ready; the predictor's own condition says why.
+  const bool tellsLittle = text.empty() || text == "waiting to become ready" || text.ends_with("ingress not created");
+  if (tellsLittle && !other.empty()) text = other;
+  // The last failure stays on record after a later load went well.
+  const Json& model = at(isvc, "status", "modelStatus");
+  auto failure = textAt(at(model, "lastFailureInfo"), "message");
+  failure.erase(failure.find_last_not_of(" \n") + 1);
+  if (textAt(at(model, "states"), "targetModelState") != "FailedToLoad") failure.clear();
   if (!failure.empty() && text.find(failure) == std::string::npos)
     text += (text.empty() ? "" : "; ") + std::string("the model failed: ") + failure;
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -192,6 +211,7 @@ std::vector<Route> buildRoutes(const RouteInputs& inputs, const RouteOptions& op
   std::vector<Route> routes;
   routes.reserve(inputs.inferenceServices.size() + inputs.services.size());
   for (const auto& isvc : inputs.inferenceServices) routes.push_back(isvcRoute(*isvc, options, services, slices));
+  dropSharedHosts(routes);
   for (const auto& service : inputs.services) addServiceRoutes(routes, *service, slices, options);
   return routes;
 }

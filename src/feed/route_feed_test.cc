@@ -122,6 +122,19 @@ TEST(BuildRoutes, MalformedObjectsMakeNoRouteAndNoCrash) {
   EXPECT_EQ(routes.size(), 2u);
 }
 
+TEST(BuildRoutes, AHostThatTwoNamespacesClaimLeadsToNeither) {
+  auto first = isvc("a"), second = isvc("a-b");
+  first["metadata"]["namespace"] = "b-c";
+  second["metadata"]["namespace"] = "c";
+  const auto routes = buildRoutes({objects({first, second}), {}, {}}, {});
+  ASSERT_EQ(routes.size(), 2u);
+  for (const auto& route : routes) {
+    EXPECT_EQ(std::count(route.hosts.begin(), route.hosts.end(), "a-b-c.localhost"), 0);
+    const auto own = route.name == "c/a-b" ? "a-b.c.localhost" : "a.b-c.localhost";
+    EXPECT_EQ(std::count(route.hosts.begin(), route.hosts.end(), own), 1);
+  }
+}
+
 TEST(ReasonNotReady, SaysWhatTheConditionsSay) {
   const auto reason = [](Json status) {
     auto object = isvc("a");
@@ -138,8 +151,19 @@ TEST(ReasonNotReady, SaysWhatTheConditionsSay) {
                        {"message", "no pod"}}}}}),
             "PredictorReady MinimumReplicasUnavailable: no pod");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"message", "m"}}}},
-                    {"modelStatus", {{"lastFailureInfo", {{"message", "no such\nbucket"}}}}}}),
+                    {"modelStatus",
+                     {{"states", {{"targetModelState", "FailedToLoad"}}},
+                      {"lastFailureInfo", {{"message", "no such\nbucket\n"}}}}}}),
             "m; the model failed: no such bucket");
+  EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "False"}, {"message", "m"}}}},
+                    {"modelStatus",
+                     {{"states", {{"targetModelState", "Pending"}}}, {"lastFailureInfo", {{"message", "an old story"}}}}}}),
+            "m");
+  EXPECT_EQ(reason({{"conditions",
+                     {{{"type", "IngressReady"}, {"status", "False"}, {"reason", "Predictor ingress not created"}},
+                      {{"type", "PredictorReady"}, {"status", "False"}, {"reason", "R"}, {"message", "pod p: no claim"}},
+                      {{"type", "Ready"}, {"status", "False"}, {"reason", "Predictor ingress not created"}}}}}),
+            "PredictorReady R: pod p: no claim");
   EXPECT_EQ(reason({{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}), "");
 }
 

@@ -37,6 +37,23 @@ struct Reservation {
   std::shared_ptr<ClientPool> pool;
 };
 
+// A place in the line for a connection. However its wait ends, it leaves the line; a turn that it got but could not use
+// (it timed out or was cancelled in the same moment) goes to the next.
+struct WaitPlace {
+  WaitPlace(std::shared_ptr<ClientPool> p, const Executor& executor, std::chrono::milliseconds timeout)
+      : pool(std::move(p)), timer(std::make_shared<asio::steady_timer>(executor, timeout)) {
+    pool->waiters.push_back(timer);
+  }
+  ~WaitPlace() {
+    if (std::erase(pool->waiters, timer) == 0 && !used) pool->wakeOne();
+  }
+  WaitPlace(const WaitPlace&) = delete;
+  WaitPlace& operator=(const WaitPlace&) = delete;
+  std::shared_ptr<ClientPool> pool;
+  std::shared_ptr<asio::steady_timer> timer;
+  bool used = false;
+};
+
 }  // namespace
 
 struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
@@ -134,11 +151,10 @@ ClientConnectionPtr HttpClient::State::takeIdle(ClientPool& pool) {
 Task<Result<ClientConnectionPtr>> HttpClient::State::connect(Origin origin, std::shared_ptr<ClientPool> pool) {
   const auto limit = options.maxConnectionsPerOrigin;
   while (limit > 0 && pool->open >= limit) {
-    auto waiter = std::make_shared<asio::steady_timer>(executor, options.connectTimeout);
-    pool->waiters.push_back(waiter);
+    WaitPlace place(pool, executor, options.connectTimeout);
     boost::system::error_code ec;
-    co_await waiter->async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    std::erase(pool->waiters, waiter);
+    co_await place.timer->async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    place.used = bool(ec);
     if (!ec)
       co_return fail(Code::Unavailable, "all " + std::to_string(limit) + " connections to " + pool->where + " are busy");
     if (auto idle = takeIdle(*pool)) co_return idle;

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -214,6 +217,59 @@ TEST(HttpClient, MaxConnectionsMakesRequestsWait) {
     auto all = co_await eventually([&] { return done == 10; });
     EXPECT_TRUE(all);
     EXPECT_LE(most, 2);
+  });
+}
+
+TEST(HttpClient, ACancelledWaitPassesItsTurnOn) {
+  run([](Executor e) -> Task<void> {
+    asio::steady_timer gate(e, asio::steady_timer::time_point::max());
+    int handled = 0;
+    HttpServer server(e, [&](Request) -> Task<Response> {
+      if (handled++ == 0) {
+        boost::system::error_code ec;
+        co_await gate.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+      }
+      co_return Response::text(200, "x");
+    });
+    const auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e, {.maxConnectionsPerOrigin = 1});
+    int done = 0, cancelled = 0;
+    const auto ask = [&]() -> Task<void> {
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, Request{});
+      if (r) ++done;
+    };
+    asio::co_spawn(e, ask, asio::detached);
+    auto holds = co_await eventually([&] { return handled == 1; });
+    asio::cancellation_signal leave;
+    asio::co_spawn(e, ask, asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr) { ++cancelled; }));
+    asio::co_spawn(e, ask, asio::detached);
+    asio::steady_timer soon(e, 5ms);  // both wait by now: nothing tells from outside
+    co_await soon.async_wait(asio::use_awaitable);
+    leave.emit(asio::cancellation_type::terminal);
+    auto left = co_await eventually([&] { return cancelled == 1; });
+    gate.cancel();
+    auto all = co_await eventually([&] { return done == 2; }, 3s);
+    EXPECT_TRUE(holds && left && all) << done;
+  });
+}
+
+TEST(HttpClient, AnUpgradeBeforeTheEndOfTheUploadIsAnError) {
+  run([](Executor e) -> Task<void> {
+    HttpServer server(e,
+                      [](Request) -> Task<Response> {
+                        Response response;  // what a server in the wild might do: no upgrade function, just the head
+                        response.status = 101;
+                        co_return response;
+                      },
+                      {.bufferBodyBytes = 0});
+    const auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e);
+    Request request{.method = "POST", .body = Body(std::make_unique<Pieces>(1000000, 100000), std::nullopt)};
+    auto r = co_await client.send(Origin{"127.0.0.1", bound->port}, std::move(request));
+    EXPECT_FALSE(r);
+    EXPECT_EQ(r.error().code, Code::BadGateway);
+    EXPECT_NE(r.error().message.find("switched protocols before the request body ended"), std::string::npos)
+        << r.error().message;
   });
 }
 

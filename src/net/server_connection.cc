@@ -1,6 +1,9 @@
 #include "net/server_connection.h"
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::size_t kReadChunk = 32 << 10;
 constexpr std::size_t kCoalesce = 16 << 10;       // bodies up to this are copied behind the head: one packet
+constexpr std::size_t kWritePiece = 1 << 20;      // of a large body, each within the stall timeout
 constexpr std::size_t kMaxPendingOut = 64 << 10;  // pipelined answers gathered before a write
 constexpr std::chrono::milliseconds kLinger{3000};
 
@@ -40,6 +44,22 @@ std::unique_ptr<BodyReader> withPrefix(std::string first, std::unique_ptr<BodyRe
 bool isAbort(const boost::system::system_error& e) { return e.code() == asio::error::operation_aborted; }
 
 }  // namespace
+
+// Marks that somebody is inside a read of the request body; a reader that is cancelled half way leaves it too.
+class ServerConnection::ReadingBody {
+ public:
+  explicit ReadingBody(ServerConnection& connection) : connection_(connection) { connection_.bodyReading_ = true; }
+  ~ReadingBody() {
+    connection_.bodyReading_ = false;
+    connection_.readDeadline_ = 0;
+    if (connection_.bodyReadEnded_) connection_.bodyReadEnded_->cancel();
+  }
+  ReadingBody(const ReadingBody&) = delete;
+  ReadingBody& operator=(const ReadingBody&) = delete;
+
+ private:
+  ServerConnection& connection_;
+};
 
 // The streamed body of one request. It may outlive the request: it then says that the request is over.
 class ServerBody final : public BodyReader {
@@ -95,7 +115,7 @@ bool ServerConnection::onTick() {
     stream_->close();
     return handling_;
   }
-  return handling_ && bodyDone_ && stream_->peerClosed();
+  return handling_ && !bodyReading_ && stream_->peerClosed();  // a read of the body notices by itself
 }
 
 void ServerConnection::closeIfIdle() {
@@ -129,6 +149,8 @@ Task<void> ServerConnection::loop() {
     keepAlive_ = framing.keepAlive && !core_->draining;
     bool received = takeBufferedBody();
     if (!received) {
+      const bool sent = co_await sendPending();
+      if (!sent) co_return;
       received = co_await receiveBody();
     }
     if (!received) co_return;
@@ -138,6 +160,8 @@ Task<void> ServerConnection::loop() {
         if (!flushed || !keepAlive_) co_return;
       }
     } else {
+      const bool sent = co_await sendPending();
+      if (!sent) co_return;
       const bool goOn = co_await answer();
       if (!goOn) co_return;
     }
@@ -158,16 +182,24 @@ void ServerConnection::nextRequest() {
   readDeadline_ = 0;
 }
 
+// Sends the answers gathered for pipelined requests: nobody may wait for anything while they lie here. False when the
+// connection is over.
+Task<bool> ServerConnection::sendPending() {
+  if (out_.empty()) co_return true;
+  auto flushed = co_await flush();
+  co_return flushed.has_value();
+}
+
 // Waits for more of a request head. False when the connection is over.
 Task<bool> ServerConnection::readMore() {
-  if (!out_.empty()) {
+  if (!out_.empty()) {  // without a coroutine in the usual case
     const auto sent = stream_->tryWrite(out_);
     if (sent == out_.size()) {
       out_.clear();
     } else {
       out_.erase(0, sent);
-      auto flushed = co_await flush();
-      if (!flushed) co_return false;
+      const bool rest = co_await sendPending();
+      if (!rest) co_return false;
     }
   }
   const bool started = in_.size() > 0;
@@ -192,7 +224,7 @@ Task<bool> ServerConnection::readMore() {
 bool ServerConnection::takeBufferedBody() {
   const auto& framing = parser_.framing();
   bodySeen_ = 0;
-  bodyDone_ = false;
+  bodyDone_ = bodyTooLarge_ = false;
   continuePending_ = framing.expectContinue;
   bodyLeft_ = framing.length.value_or(0);
   if (framing.chunked) return false;
@@ -225,6 +257,10 @@ Task<bool> ServerConnection::receiveBody() {
     in_.consume(progress->consumed);
     bodySeen_ = gathered.size();
     bodyDone_ = progress->complete;
+    if (bodySeen_ > options.maxBodyBytes) {
+      co_await refuse(tooLarge(options.maxBodyBytes));
+      co_return false;
+    }
   }
   if (!chunked && bodyLeft_ <= options.bufferBodyBytes) {
     auto whole = co_await gatherBody();
@@ -293,7 +329,7 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
     auto sent = co_await sendContinue();
     if (!sent) co_return fail(std::move(sent).error());
   }
-  bodyReading_ = true;
+  const ReadingBody reading(*this);
   readDeadline_ = in(core_->options.stallTimeout);
   Result<std::string> chunk;
   if (parser_.framing().chunked) {
@@ -312,14 +348,13 @@ Task<Result<std::string>> ServerConnection::readBodyChunk(std::uint64_t generati
     else
       bytes.resize(*n), chunk = std::move(bytes);
   }
-  readDeadline_ = 0;
-  bodyReading_ = false;
   if (!chunk) co_return chunk;
   bodySeen_ += chunk->size();
   if (!parser_.framing().chunked) {
     bodyLeft_ -= chunk->size();
     bodyDone_ = bodyLeft_ == 0;
   } else if (bodySeen_ > core_->options.maxBodyBytes) {
+    bodyTooLarge_ = true;
     co_return fail(tooLarge(core_->options.maxBodyBytes));
   }
   co_return chunk;
@@ -390,6 +425,9 @@ Task<bool> ServerConnection::writeResponse(Response response) {
   // An upgrade takes the stream away, which a body that is still coming needs.
   if (response.status == 101 && response.upgrade && !bodyDone_)
     response = Response::text(502, "upgrade before the end of the request body\n");
+  // Whatever became of it in the handler: the client should know why.
+  if (bodyTooLarge_ && response.status != 101)
+    response = Response::text(413, tooLarge(core_->options.maxBodyBytes).message + "\n");
   if (!bodyDone_ || core_->draining) keepAlive_ = false;
   continuePending_ = false;  // the final status answers the expectation
   const h1::ResponseContext context{head_, keepAlive_, minor_, core_->options.serverHeader, h1::httpDate()};
@@ -411,7 +449,7 @@ Task<bool> ServerConnection::writeResponse(Response response) {
   }
   if (!written) co_return false;
   if (keepAlive_ && bodyDone_ && mode != h1::BodyMode::UntilClose) co_return true;
-  if (!bodyDone_ && !bodyReading_) {
+  if (!bodyDone_) {
     co_await linger();
   }
   co_return false;
@@ -461,12 +499,15 @@ Task<Status> ServerConnection::flushWith(std::string_view tail) {
     tail = {};
   }
   const auto sent = tail.empty() ? stream_->tryWrite(out_) : 0;
+  std::string_view head = std::string_view(out_).substr(sent);
   Status written;
-  if (sent < out_.size() || !tail.empty()) {
+  while (written && (!head.empty() || !tail.empty())) {  // in pieces: a client that is slow but reads is no stall
     writeDeadline_ = in(core_->options.stallTimeout);
-    const std::array<std::string_view, 2> parts{std::string_view(out_).substr(sent), tail};
+    const std::array<std::string_view, 2> parts{head, tail.substr(0, kWritePiece)};
     written = co_await stream_->writev(parts);
     writeDeadline_ = 0;
+    head = {};
+    tail.remove_prefix(std::min(tail.size(), kWritePiece));
   }
   out_.clear();
   if (out_.capacity() > 4 * kMaxPendingOut) out_.shrink_to_fit();
@@ -493,13 +534,28 @@ Task<void> ServerConnection::refuse(Error error) {
 Task<void> ServerConnection::linger() {
   handling_ = false;
   phase_ = Phase::Linger;
+  ++generation_;  // whoever still reads the body gets no further
   stream_->shutdownWrite();
+  if (bodyReading_) {
+    co_await endOfBodyRead();
+  }
   readDeadline_ = in(kLinger);
   std::string waste(kReadChunk, '\0');
   for (;;) {
     const auto n = co_await stream_->read(waste);
     if (!n || *n == 0) co_return;
   }
+}
+
+// Waits for the read of the body that is under way, whose reader may be slow to notice that it was cancelled.
+Task<void> ServerConnection::endOfBodyRead() {
+  readDeadline_ = in(kLinger);  // closes the stream, which ends the read
+  bodyReadEnded_.emplace(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  while (bodyReading_) {
+    boost::system::error_code ignored;
+    co_await bodyReadEnded_->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+  bodyReadEnded_.reset();
 }
 
 }  // namespace slipway::net

@@ -1,6 +1,7 @@
 // Internal to net: one HTTP/1.1 server connection: a loop of read, parse, handle, write over a ByteStream.
 #pragma once
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,9 +33,11 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
 
  private:
   friend class ServerBody;
+  class ReadingBody;
   enum class Phase { Idle, Head, Busy, Linger };
   Task<void> loop();
   Task<bool> readMore();
+  Task<bool> sendPending();
   bool takeBufferedBody();
   Task<bool> receiveBody();
   Task<Result<std::string>> readBodyChunk(std::uint64_t generation);
@@ -49,6 +52,7 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   Task<Status> flushWith(std::string_view tail);
   Task<void> refuse(Error error);
   Task<void> linger();
+  Task<void> endOfBodyRead();
   void nextRequest();
   std::uint64_t in(std::chrono::milliseconds d) const { return core_->tick + ticksIn(d); }
 
@@ -67,7 +71,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   // The body of the current request.
   std::uint64_t generation_ = 0;  // changes with every request: a reader of an old one finds out
   std::uint64_t bodyLeft_ = 0, bodySeen_ = 0;
-  bool bodyDone_ = true, bodyReading_ = false, continuePending_ = false;
+  bool bodyDone_ = true, bodyReading_ = false, bodyTooLarge_ = false, continuePending_ = false;
+  std::optional<boost::asio::steady_timer> bodyReadEnded_;  // set while linger() waits for bodyReading_ to end
   // What the answer needs to know of the request, which the handler owns by then.
   bool head_ = false, keepAlive_ = true;
   int minor_ = 1;

@@ -127,6 +127,104 @@ TEST(HttpServer, ContinueIsSentBeforeABodyIsRead) {
   });
 }
 
+TEST(HttpServer, AGatheredAnswerDoesNotWaitForTheNextRequestsBody) {
+  run([](Executor e) -> Task<void> {
+    ServerOptions options;
+    options.inlineHandler = [](const Request& r, Response& out) {
+      if (r.target != "/now") return false;
+      out = Response::text(200, "at once");
+      return true;
+    };
+    HttpServer server(e, echo, std::move(options));
+    auto [ours, theirs] = makePipe();
+    server.serve(std::move(theirs));
+    auto w1 = co_await ours->write(
+        "GET /now HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
+    auto first = co_await readUntil(ours.get(), "at once");
+    EXPECT_NE(first.find("at once"), std::string::npos);
+    auto w2 = co_await ours->write("ok");
+    auto second = co_await readToEnd(ours.get());
+    EXPECT_NE(second.find("POST /b ok"), std::string::npos);
+    EXPECT_TRUE(w1 && w2);
+  });
+}
+
+// Closing with unread bytes would send a reset, which can destroy the answer before the client has read it.
+TEST(HttpServer, AnEarlyAnswerSurvivesAnUploadThatSomebodyStillReads) {
+  run([](Executor e) -> Task<void> {
+    auto kept = std::make_shared<Body>();  // outlives the request, as the upload of a proxy does
+    HttpServer server(e,
+                      [kept](Request r) -> Task<Response> {
+                        *kept = std::move(r.body);
+                        asio::co_spawn(
+                            co_await asio::this_coro::executor,
+                            [kept]() -> Task<void> {
+                              for (;;) {
+                                auto chunk = co_await kept->read();
+                                if (!chunk || chunk->empty()) break;
+                              }
+                              *kept = Body();  // it holds the connection, whose server holds the handler, which holds it
+                            },
+                            asio::detached);
+                        co_return Response::text(403, "not you");
+                      },
+                      {.bufferBodyBytes = 0, .bufferChunked = false});
+    const auto bound = server.listen("127.0.0.1", 0);
+    auto client = co_await dial(Origin{"127.0.0.1", bound->port}, nullptr, 5000ms);
+    auto head = co_await (*client)->write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n");
+    auto answer = co_await readUntil(client->get(), "not you");
+    EXPECT_NE(answer.find("403"), std::string::npos);
+    for (int i = 0; i < 40; ++i) {  // the rest is read and dropped, not reset
+      auto more = co_await (*client)->write(std::string(100000, 'x'));
+      EXPECT_TRUE(more) << i;
+      if (!more) break;
+    }
+    (*client)->shutdownWrite();
+    auto end = co_await readToEnd(client->get());
+    EXPECT_EQ(end, "");
+    EXPECT_TRUE(head);
+  });
+}
+
+TEST(HttpServer, AnUpgradeBeforeTheEndOfTheUploadIsRefused) {
+  run([](Executor e) -> Task<void> {
+    bool upgraded = false;
+    HttpServer server(e,
+                      [&](Request) -> Task<Response> {
+                        Response response;
+                        response.status = 101;
+                        response.upgrade = [&](std::unique_ptr<ByteStream>) -> Task<void> {
+                          upgraded = true;
+                          co_return;
+                        };
+                        co_return response;
+                      },
+                      {.bufferBodyBytes = 0});
+    auto answer = co_await talk(
+        &server, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nabc");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502")) << answer;
+    EXPECT_FALSE(upgraded);
+  });
+}
+
+TEST(HttpServer, AChunkedBodyOverTheLimitIsA413HoweverItComes) {
+  run([](Executor e) -> Task<void> {
+    HttpServer gathers(e, echo, {.maxBodyBytes = 40});
+    HttpServer streams(e, echo, {.maxBodyBytes = 40, .bufferBodyBytes = 0, .bufferChunked = false});
+    const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string small = "36\r\n" + std::string(0x36, 'a') + "\r\n0\r\n\r\n";
+    const std::string large =
+        "9c40\r\n" + std::string(40000, 'a') + "\r\n9c40\r\n" + std::string(40000, 'a') + "\r\n0\r\n\r\n";
+    for (HttpServer* server : {&gathers, &streams}) {
+      for (const auto& body : {small, large}) {
+        auto answer = co_await talk(server, head + body);
+        EXPECT_TRUE(answer.starts_with("HTTP/1.1 413")) << answer.substr(0, 60);
+        EXPECT_NE(answer.find("limit of 40 bytes"), std::string::npos);
+      }
+    }
+  });
+}
+
 TEST(HttpServer, HeadHasTheLengthButNoBody) {
   run([](Executor e) -> Task<void> {
     HttpServer server(e, [](Request) -> Task<Response> { co_return Response::text(200, "12345"); });

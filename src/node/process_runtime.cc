@@ -107,6 +107,15 @@ Task<ReadText> readAll(stream_descriptor& pipe, std::size_t limit, Duration time
   }
 }
 
+// Whether `fd` becomes readable by `deadline`; of a pidfd: whether the process ends.
+Task<bool> readableBefore(stream_descriptor& fd, std::chrono::steady_clock::time_point deadline) {
+  using namespace asio::experimental::awaitable_operators;
+  asio::steady_timer timer(fd.get_executor(), deadline);
+  auto got =
+      co_await (fd.async_wait(stream_descriptor::wait_read, asio::use_awaitable) || timer.async_wait(asio::use_awaitable));
+  co_return got.index() == 0;
+}
+
 }  // namespace
 
 struct ProcessRuntime::Child {
@@ -243,11 +252,16 @@ Task<Result<ExecResult>> ProcessRuntime::exec(std::string id, std::vector<std::s
   };
   const Reaper reaper(*pid);
   stream_descriptor process(executor_, pidfd);
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   ReadText read = co_await readAll(output, kMaxExecOutput, timeout);
-  if (read.timedOut)
+  // A command may close its output and go on.
+  bool ended = false;
+  if (!read.timedOut) {
+    ended = co_await readableBefore(process, deadline);
+  }
+  if (!ended)
     co_return fail(Code::Timeout, fmt::format("command timed out: after {} s",
                                               std::chrono::duration_cast<std::chrono::seconds>(timeout).count()));
-  co_await process.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
   siginfo_t info{};
   ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WNOWAIT);
   const int status = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;

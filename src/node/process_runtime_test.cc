@@ -144,6 +144,9 @@ TEST_F(ProcessRuntimeTest, ExecRunsInsideTheContainersView) {
   auto slow = run(runtime_.exec(l.id, {"sleep", "60"}, 50ms));
   ASSERT_FALSE(slow);
   EXPECT_EQ(slow.error().code, Code::Timeout);
+  auto silent = run(runtime_.exec(l.id, {"/bin/sh", "-c", "exec >&- 2>&-; sleep 60"}, 50ms));
+  ASSERT_FALSE(silent) << "a command that closes its output must still be ended in time";
+  EXPECT_EQ(silent.error().code, Code::Timeout);
   runtime_.kill(l.id);
   run(runtime_.wait(l.id));
 }

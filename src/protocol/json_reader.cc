@@ -170,7 +170,8 @@ bool ListReader::boolLeaf(ondemand::value v) {
 
 bool ListReader::textLeaf(ondemand::value v) {
   std::string_view text;
-  if (v.get_string().get(text) != simdjson::SUCCESS) return wrongElement(v, "a string");
+  if (v.get_string().get(text) != simdjson::SUCCESS)
+    return wrongElement(v, infer_ ? "a string like the elements before it" : "a string");
   tensor_.texts.emplace_back(text);
   return true;
 }

@@ -79,7 +79,8 @@ TEST(V1, NamesWhatIsWrongWithTheInstances) {
   EXPECT_EQ(v1Error(R"({"instances": [{"a": 1}]})"), "\"instances\": element 0 is an object, expected a finite number");
   EXPECT_EQ(v1Error(R"({"instances": [[1, "a"]]})"),
             "\"instances\": element 1 is a string (\"a\"), expected a finite number");
-  EXPECT_EQ(v1Error(R"({"instances": [["a", 1]]})"), "\"instances\": element 1 is a number (1), expected a string");
+  EXPECT_EQ(v1Error(R"({"instances": [["a", 1]]})"),
+            "\"instances\": element 1 is a number (1), expected a string like the elements before it");
   EXPECT_EQ(v1Error(R"({"instances": [[1, 2], [3]]})"),
             "\"instances\": lists differ in length at depth 2: 2 and 1 elements; every row needs the same number");
   EXPECT_NE(v1Error(R"({"instances": [[1], 2]})").find("mixed"), std::string::npos);

@@ -7,6 +7,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -290,6 +291,40 @@ TEST(Forwarder, AWaitingRequestGetsANewEndpointAtOnce) {
     auto all = co_await eventually([&] { return done == 2; });
     EXPECT_TRUE(all);
   });
+}
+
+TEST(SlotQueue, ThoseWokenForNothingKeepTheirPlaces) {
+  asio::io_context io;
+  SlotQueue queue;
+  std::vector<std::shared_ptr<SlotQueue::Waiter>> all;
+  for (int i = 0; i < 4; ++i) {
+    all.push_back(std::make_shared<SlotQueue::Waiter>(io.get_executor()));
+    EXPECT_TRUE(queue.push(all.back(), 4, false));
+  }
+  queue.wakeAll();  // a new table, with no slot for anybody
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.push(all[static_cast<std::size_t>(i)], 4, true));
+  EXPECT_FALSE(queue.push(std::make_shared<SlotQueue::Waiter>(io.get_executor()), 4, false)) << "four wait";
+  for (int i = 0; i < 4; ++i) {
+    queue.wakeOne();
+    io.restart();
+    io.poll();
+    EXPECT_TRUE(all[static_cast<std::size_t>(i)]->woken) << i;
+    for (int j = i + 1; j < 4; ++j) all[static_cast<std::size_t>(j)]->woken = false;
+  }
+}
+
+TEST(RouteBoard, AnEndpointThatLeavesAndReturnsKeepsItsRequestsInFlight) {
+  MetricRegistry registry;
+  RouteBoard board(registry);
+  const Origin origin{"127.0.0.1", 9000};
+  const Route with{.name = "r", .hosts = {"r"}, .backends = {{.endpoints = {origin}}}};
+  board.publish(RouteTable::make({with}));
+  const auto inUse = board.current()->routes[0].backends[0].endpoints[0];  // as a request in flight holds it
+  inUse->inFlight = 1;
+  board.publish(RouteTable::make({{.name = "r", .hosts = {"r"}}}));
+  EXPECT_TRUE(board.current()->routes[0].backends.empty());
+  board.publish(RouteTable::make({with}));
+  EXPECT_EQ(board.current()->routes[0].backends[0].endpoints[0], inUse);
 }
 
 TEST(Forwarder, WeightsSplitTheTraffic) {

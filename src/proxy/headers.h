@@ -7,8 +7,8 @@
 
 namespace slipway::proxy {
 
-// Removes Connection, what it lists, and the other fields that belong to one hop. `keepUpgrade`: Upgrade and Connection
-// stay.
+// Removes every Connection field, what they list, and the other fields that belong to one hop. `keepUpgrade`: Upgrade stays,
+// with a Connection that lists it alone.
 void removeHopByHop(net::Headers& headers, bool keepUpgrade);
 
 // Appends the client's address to X-Forwarded-For and sets X-Forwarded-Proto and -Host unless an outer proxy did.

@@ -1,17 +1,18 @@
 #include "proxy/route_board.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
 
 namespace slipway::proxy {
 
-bool SlotQueue::push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool front) {
+bool SlotQueue::push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool again) {
   std::lock_guard lock(mutex_);
-  if (!front && waiters_.size() >= bound) return false;
-  if (front)
-    waiters_.push_front(std::move(waiter));
-  else
-    waiters_.push_back(std::move(waiter));
+  if (!again && waiters_.size() >= bound) return false;
+  if (!again) waiter->ticket = ++tickets_;
+  const auto place = std::upper_bound(waiters_.begin(), waiters_.end(), waiter->ticket,
+                                      [](std::uint64_t ticket, const auto& other) { return ticket < other->ticket; });
+  waiters_.insert(place, std::move(waiter));
   size_.store(waiters_.size(), std::memory_order_seq_cst);
   return true;
 }
@@ -73,7 +74,24 @@ std::shared_ptr<const Snapshot> RouteBoard::current() const {
   return current_;
 }
 
+namespace {
+
+// The state of the endpoint at `origin`, the one that its requests in flight hold where there are any.
+std::shared_ptr<EndpointState> endpointState(RouteState& route, const net::Origin& origin) {
+  auto& slot = route.known[origin];
+  auto state = slot.lock();
+  if (!state) {
+    const auto text = origin.unixPath.empty() ? origin.host + ":" + std::to_string(origin.port) : "unix:" + origin.unixPath;
+    state = std::make_shared<EndpointState>(origin, text);
+    slot = state;
+  }
+  return state;
+}
+
+}  // namespace
+
 void RouteBoard::publish(std::shared_ptr<const RouteTable> table) {
+  std::lock_guard publishing(publishing_);
   // What the last table's routes and endpoints have come to is kept under their names.
   const auto previous = current();
   std::map<std::string, const RouteRuntime*> known;
@@ -85,25 +103,13 @@ void RouteBoard::publish(std::shared_ptr<const RouteTable> table) {
   next->table = std::move(table);
   for (const auto& route : next->table->routes()) {
     RouteRuntime runtime;
-    std::map<net::Origin, std::shared_ptr<EndpointState>> endpoints;
-    if (const auto old = known.find(route.name); old != known.end()) {
-      runtime.state = old->second->state;
-      for (const auto& backend : old->second->backends) {
-        for (const auto& endpoint : backend.endpoints) endpoints.emplace(endpoint->origin, endpoint);
-      }
-    } else {
-      runtime.state = std::make_shared<RouteState>(registry_, route.name);
-    }
+    const auto old = known.find(route.name);
+    runtime.state = old != known.end() ? old->second->state : std::make_shared<RouteState>(registry_, route.name);
+    std::erase_if(runtime.state->known, [](const auto& entry) { return entry.second.expired(); });
     for (const auto& backend : route.backends) {
       if (backend.weight == 0 || backend.endpoints.empty()) continue;
       BackendRuntime made{backend.weight, {}};
-      for (const auto& origin : backend.endpoints) {
-        auto& state = endpoints[origin];
-        const auto text =
-            origin.unixPath.empty() ? origin.host + ":" + std::to_string(origin.port) : "unix:" + origin.unixPath;
-        if (!state) state = std::make_shared<EndpointState>(origin, text);
-        made.endpoints.push_back(state);
-      }
+      for (const auto& origin : backend.endpoints) made.endpoints.push_back(endpointState(*runtime.state, origin));
       runtime.totalWeight += backend.weight;
       runtime.backends.push_back(std::move(made));
     }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,8 +37,10 @@ class SlotQueue {
     Executor executor;
     boost::asio::steady_timer timer;  // used on `executor` only; cancelled to wake
     bool woken = false;               // likewise
+    std::uint64_t ticket = 0;         // its place in the line, given by the first push; the queue's own
   };
-  bool push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool front);  // false when `bound` are waiting
+  // At the end; one that was woken for nothing (`again`) takes the place that it had. False when `bound` are waiting.
+  bool push(std::shared_ptr<Waiter> waiter, std::size_t bound, bool again);
   bool drop(const std::shared_ptr<Waiter>& waiter);  // false when it had been taken to be woken: pass that on with wakeOne()
   void wakeOne();
   void wakeAll();
@@ -46,7 +49,8 @@ class SlotQueue {
  private:
   static void wake(const std::shared_ptr<Waiter>& waiter);
   std::mutex mutex_;
-  std::deque<std::shared_ptr<Waiter>> waiters_;
+  std::deque<std::shared_ptr<Waiter>> waiters_;  // by ticket
+  std::uint64_t tickets_ = 0;
   std::atomic<std::size_t> size_{0};
 };
 
@@ -65,6 +69,9 @@ struct RouteState {
   SlotQueue queue;
   RouteMetrics metrics;
   std::atomic<unsigned> turn{0};  // round robin among equals
+  // Every endpoint that still has a holder: one that leaves the table with requests in flight and returns keeps its count.
+  // Used by publish() only, under the board's publish lock.
+  std::map<net::Origin, std::weak_ptr<EndpointState>> known;
 };
 
 struct BackendRuntime {
@@ -91,6 +98,7 @@ class RouteBoard {
 
  private:
   MetricRegistry& registry_;
+  std::mutex publishing_;  // one publish() at a time
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> current_;
   std::atomic<std::uint64_t> version_{1};

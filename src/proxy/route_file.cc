@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "data/json.h"
@@ -28,6 +29,15 @@ Result<std::uint64_t> number(const Json& object, const char* field, std::uint64_
   return value.get<std::uint64_t>();
 }
 
+// A misspelt key would otherwise do nothing, silently.
+Status knownFields(const Json& object, std::initializer_list<std::string_view> known, const std::string& where) {
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return bad(where + "." + key, fmt::format("unknown field; known are {}", fmt::join(known, ", ")));
+  }
+  return {};
+}
+
 Result<Backend> parseBackend(const Json& object, const std::string& where) {
   if (!object.is_object()) return bad(where, "must be an object with endpoints");
   Backend backend;
@@ -45,6 +55,9 @@ Result<Backend> parseBackend(const Json& object, const std::string& where) {
 
 Result<Route> parseRoute(const Json& object, const std::string& where) {
   if (!object.is_object()) return bad(where, "must be an object");
+  SLIP_CHECK(knownFields(
+      object, {"name", "hosts", "prefixes", "backends", "endpoints", "reason", "timeoutSeconds", "concurrency", "queue"},
+      where));
   Route route;
   route.name = textAt(object, "name");
   if (route.name.empty()) return bad(where + ".name", "is required");
@@ -68,6 +81,9 @@ Result<Route> parseRoute(const Json& object, const std::string& where) {
     backend.weight = 100;
     route.backends.push_back(std::move(backend));
   }
+  const auto& backends = route.backends;
+  if (!backends.empty() && std::all_of(backends.begin(), backends.end(), [](const Backend& b) { return b.weight == 0; }))
+    return bad(where + ".backends", "every weight is 0: nothing would be served");
   route.reason = textAt(object, "reason");
   SLIP_TRY(const auto seconds, number(object, "timeoutSeconds", 300, where));
   route.timeout = std::chrono::seconds(std::min<std::uint64_t>(seconds, 86400));
@@ -107,6 +123,8 @@ Result<std::shared_ptr<const RouteTable>> parseRoutes(std::string_view text) {
   std::vector<Route> routes;
   for (std::size_t i = 0; i < list.size(); ++i) {
     SLIP_TRY(auto route, parseRoute(list[i], "routes[" + std::to_string(i) + "]"));
+    if (std::any_of(routes.begin(), routes.end(), [&](const Route& r) { return r.name == route.name; }))
+      return bad("routes[" + std::to_string(i) + "].name", "'" + route.name + "' is taken by a route before it");
     routes.push_back(std::move(route));
   }
   return RouteTable::make(std::move(routes));

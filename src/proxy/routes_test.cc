@@ -39,6 +39,10 @@ TEST(RouteFile, ErrorsNameTheRouteAndTheField) {
       {R"({"routes": [{"name": "a"}]})", "routes[0]: needs at least one of hosts and prefixes"},
       {R"({"routes": [{"name": "a", "hosts": [1]}]})", "routes[0].hosts: must be a list of strings"},
       {R"({"routes": [{"name": "a", "prefixes": ["x"]}]})", "routes[0].prefixes: 'x' must start with '/'"},
+      {R"({"routes": [{"name": "a", "hostz": ["h"]}]})", "routes[0].hostz: unknown field"},
+      {R"({"routes": [{"name": "a", "hosts": ["h"], "backends": [{"weight": 0, "endpoints": ["127.0.0.1:1"]}]}]})",
+       "routes[0].backends: every weight is 0"},
+      {R"({"routes": [{"name": "a", "hosts": ["h"]}, {"name": "a", "hosts": ["i"]}]})", "routes[1].name: 'a' is taken"},
       {R"({"routes": [{"name": "a", "hosts": ["h"], "endpoints": ["nowhere"]}]})",
        "routes[0].endpoints: 'nowhere' is not an endpoint"},
       {R"({"routes": [{"name": "a", "hosts": ["h"], "backends": [{"weight": -1}]}]})",
@@ -73,6 +77,21 @@ TEST(Headers, HopByHopFieldsStayOnTheirHop) {
   std::string names;
   for (const auto& [name, value] : h) names += std::string(name) + " ";
   EXPECT_EQ(names, "Host X-Kept ");
+
+  net::Headers own{{"Host", "a"},
+                   {"Connection", "host, x-forwarded-for"},
+                   {"X-Forwarded-For", "1.1.1.1"},
+                   {"X-Forwarded-For", "2.2.2.2"}};
+  removeHopByHop(own, false);
+  addForwarded(own, {.address = "127.0.0.1:5000"}, false);
+  EXPECT_EQ(own.getOr("host", ""), "a");
+  EXPECT_EQ(own.getOr("x-forwarded-for", ""), "1.1.1.1, 2.2.2.2, 127.0.0.1");
+
+  net::Headers twice{{"Connection", "keep-alive"}, {"Connection", "X-A, Upgrade"}, {"X-A", "1"}, {"Upgrade", "websocket"}};
+  removeHopByHop(twice, true);
+  names.clear();
+  for (const auto& [name, value] : twice) names += std::string(name) + "=" + std::string(value) + " ";
+  EXPECT_EQ(names, "Upgrade=websocket Connection=Upgrade ");
 }
 
 TEST(Headers, ForwardedFieldsGrowAndAreNotForged) {

@@ -65,6 +65,21 @@ class ArchiveTest : public ::testing::Test {
   }();
 };
 
+// As after a kill half way: the second try finds what the first one made.
+TEST_F(ArchiveTest, UnpacksOverAnUnfinishedTry) {
+  const std::vector<Entry> entries{{"a", "content"},
+                                   {"soft", "", AE_IFLNK, "a"},
+                                   {"hard", "", AE_IFREG, "", "a"},
+                                   {"deep/", "", AE_IFDIR},
+                                   {"deep/b", "b"}};
+  EXPECT_EQ(unpack(entries), "ok");
+  std::filesystem::remove(inside / "deep/b");
+  EXPECT_EQ(unpack(entries), "ok");
+  EXPECT_EQ(readFile(inside / "hard"), "content");
+  EXPECT_EQ(readFile(inside / "soft"), "content");
+  EXPECT_EQ(readFile(inside / "deep/b"), "b");
+}
+
 TEST_F(ArchiveTest, UnpacksTarAndZip) {
   EXPECT_EQ(unpack({{"model/", "", AE_IFDIR},
                     {"./model/a.pkl", "A"},

@@ -1,6 +1,9 @@
 #include "storage/fetch.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <thread>
@@ -277,6 +280,43 @@ TEST_F(FetchTest, FetchesAgainWhatIsDamagedInTheCache) {
   EXPECT_EQ(readFile(target / "w"), "content");
 }
 
+// A second model that holds the same bytes meets the blob that a power failure has cut.
+TEST_F(FetchTest, ABlobThatWasCutIsReplacedByTheNextModelWithTheSameBytes) {
+  const Folder cache;
+  store.put("models/m1/w", "content");
+  store.put("models/m2/w", "content");
+  const auto s = settings({{"SLIPWAY_STORAGE_CACHE", cache.path.string()}});
+  EXPECT_EQ(fetch("s3://models/m1", s), "ok");
+  for (const auto& blob : std::filesystem::directory_iterator(cache / "blobs")) {
+    std::filesystem::remove(blob.path());
+    writeFile(blob.path(), "cut");
+  }
+  const Folder second;
+  Progress p;
+  const auto r = fetchModel("s3://models/m2", second.path, s, p);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(readFile(second / "w"), "content");
+  const Folder third;
+  const auto again = fetchModel("s3://models/m2", third.path, s, p);
+  ASSERT_TRUE(again && again->cached);
+  EXPECT_EQ(readFile(third / "w"), "content");
+}
+
+// The last parts of a file end at the same moment: only one of them may finish it.
+TEST_F(FetchTest, PartsThatEndTogetherFinishTheFileOnce) {
+  const std::string bytes = patternBytes(64'000);
+  store.put("models/m/w", bytes);
+  const auto s = settings({{"STORAGE_CHUNK_BYTES", "2000"}, {"S3_MAX_FILE_CONCURRENCY", "32"}});
+  for (int i = 0; i < 20; ++i) {
+    const Folder folder;
+    Progress p;
+    const auto r = fetchModel("s3://models/m", folder.path, s, p);
+    ASSERT_TRUE(r) << r.error().message;
+    ASSERT_EQ(readFile(folder / "w"), bytes);
+    ASSERT_EQ(p.files, 1U);
+  }
+}
+
 TEST_F(FetchTest, StorageInitTakesPairsAndReportsByExitStatus) {
   store.put("models/m/w", "content");
   const Environment e{{"AWS_ENDPOINT_URL", store.url()}, {"awsAnonymousCredential", "true"}};
@@ -285,6 +325,24 @@ TEST_F(FetchTest, StorageInitTakesPairsAndReportsByExitStatus) {
   EXPECT_EQ(storageInit({"s3://models/m"}, e), 2);
   EXPECT_EQ(storageInit({"s3://models/none", target / "z"}, e), 1);
   EXPECT_EQ(storageInit({"s3://models/m", target / "z"}, {{"S3_MAX_ATTEMPTS", "x"}}), 1);
+}
+
+// In a child process, since the deadline ends it.
+TEST(StorageInitDeathTest, TheTimeoutEndsAFetchThatHangs) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const int silent = ::socket(AF_INET, SOCK_STREAM, 0);  // listens, never answers
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(silent, 8), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const Folder target;
+  const auto uri = fmt::format("http://127.0.0.1:{}/model.joblib", ntohs(address.sin_port));
+  EXPECT_EXIT(storageInit({uri, target / "x"}, {{"STORAGE_INITIALIZER_TIMEOUT", "1"}}), ::testing::ExitedWithCode(1),
+              "not fetched within 1 s .0 B came.: check the source, or raise STORAGE_INITIALIZER_TIMEOUT");
+  ::close(silent);
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ Result<Settings> Settings::fromEnvironment(Environment environment) {
   SLIP_CHECK(readNumber(s, "STORAGE_MAX_UNPACK_RATIO", s.archive.ratio));
   SLIP_CHECK(readNumber(s, "STORAGE_MAX_ARCHIVE_ENTRIES", s.archive.entries));
   SLIP_CHECK(readNumber(s, "SLIPWAY_STORAGE_CACHE_BYTES", s.cacheBytes));
+  SLIP_CHECK(readNumber(s, "STORAGE_INITIALIZER_TIMEOUT", s.timeout));
   s.transfer.concurrency = std::min<std::size_t>(s.transfer.concurrency, 64);
   s.transfer.attempts = std::min<std::size_t>(s.transfer.attempts, 20);
   s.transfer.verifyTls = truth(s.get("S3_VERIFY_SSL"), true);

@@ -47,6 +47,7 @@ struct Settings {
   TransferSettings transfer;
   ArchiveLimits archive;
   std::vector<std::string> allow, ignore;              // STORAGE_ALLOW_PATTERNS, STORAGE_IGNORE_PATTERNS: shell patterns
+  std::chrono::seconds timeout{0};                     // STORAGE_INITIALIZER_TIMEOUT: all sources together; 0: none
   std::filesystem::path cacheFolder;                   // SLIPWAY_STORAGE_CACHE; empty: no cache
   std::uint64_t cacheBytes = std::uint64_t{20} << 30;  // SLIPWAY_STORAGE_CACHE_BYTES
 

@@ -1,5 +1,7 @@
 #include <condition_variable>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/clock.h"
@@ -7,11 +9,14 @@
 
 namespace slipway::storage {
 namespace {
-// Prints how far a fetch is, every two seconds, until it goes.
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+// Prints how far a fetch is, every two seconds, until it goes. At the deadline it ends the process: whatever the fetch is
+// waiting for, and with the finished parts left for the next attempt to resume, as after a kill.
 class Reporter {
  public:
-  Reporter(std::string uri, const Progress& progress)
-      : uri_(std::move(uri)), progress_(progress), thread_([this] { run(); }) {}
+  Reporter(std::string uri, const Progress& progress, Deadline deadline, std::chrono::seconds timeout)
+      : uri_(std::move(uri)), progress_(progress), deadline_(deadline), timeout_(timeout), thread_([this] { run(); }) {}
   ~Reporter() {
     {
       const std::lock_guard lock(mutex_);
@@ -27,7 +32,11 @@ class Reporter {
   void run() {
     std::unique_lock lock(mutex_);
     std::uint64_t before = 0;
-    while (!wake_.wait_for(lock, std::chrono::seconds(2), [this] { return done_; })) {
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto next = now + std::chrono::seconds(2);
+      if (wake_.wait_until(lock, deadline_ ? std::min(*deadline_, next) : next, [this] { return done_; })) return;
+      if (deadline_ && std::chrono::steady_clock::now() >= *deadline_) giveUp();
       const std::uint64_t bytes = progress_.bytes, total = progress_.total;
       const std::string share = total == 0 ? "" : fmt::format("{} % of {}, ", bytes * 100 / total, describeBytes(total));
       std::printf("%s: %s%s so far, %s/s\n", uri_.c_str(), share.c_str(), describeBytes(bytes).c_str(),
@@ -37,8 +46,20 @@ class Reporter {
     }
   }
 
+  [[noreturn]] void giveUp() const {
+    std::fflush(stdout);
+    std::fprintf(stderr,
+                 "%s: not fetched within %lld s (%s came): check the source, or raise STORAGE_INITIALIZER_TIMEOUT, which "
+                 "the annotation serving.kserve.io/storage-initializer-timeout sets\n",
+                 uri_.c_str(), static_cast<long long>(timeout_.count()), describeBytes(progress_.bytes).c_str());
+    std::fflush(stderr);
+    std::_Exit(1);
+  }
+
   std::string uri_;
   const Progress& progress_;
+  Deadline deadline_;
+  std::chrono::seconds timeout_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool done_ = false;
@@ -56,8 +77,29 @@ std::string describe(const FetchReport& report, const Progress& progress) {
 
 // One line, whatever the message holds: the last line of the log becomes the pod's termination message.
 std::string oneLine(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  if (text.size() > 2000) text = text.substr(0, 2000) + "…";
+  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::size_t end = 2000;
+  if (text.size() <= end) return text;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // not within a character
+  return text.substr(0, end) + "…";
+}
+
+// Without what may be secret: "https://user:token@host/m?sig=x" -> "https://host/m?…".
+std::string shown(const std::string& uri) {
+  std::string out = uri;
+  const auto scheme = out.find("://");
+  if (scheme == std::string::npos) return out;
+  const auto host = scheme + 3, path = std::min(out.find('/', host), out.size());
+  if (const auto user = out.rfind('@', path); user != std::string::npos && user >= host) out.erase(host, user + 1 - host);
+  const auto query = out.find('?');
+  return query == std::string::npos ? out : out.substr(0, query) + "?…";
+}
+
+std::string withoutSecrets(std::string text, const std::string& uri) {
+  const std::string safe = shown(uri);
+  if (safe == uri) return text;
+  for (auto at = text.find(uri); at != std::string::npos; at = text.find(uri, at + safe.size()))
+    text.replace(at, uri.size(), safe);
   return text;
 }
 }  // namespace
@@ -73,21 +115,23 @@ int storageInit(const std::vector<std::string>& arguments, const Environment& en
     return 1;
   }
   const SystemClock clock;
+  Deadline deadline;
+  if (settings->timeout.count() > 0) deadline = std::chrono::steady_clock::now() + settings->timeout;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
     const std::string& uri = arguments[i];
-    std::printf("%s -> %s\n", uri.c_str(), arguments[i + 1].c_str());
+    std::printf("%s -> %s\n", shown(uri).c_str(), arguments[i + 1].c_str());
     std::fflush(stdout);
     const TimePoint began = clock.now();
     Progress progress;
     const auto report = [&] {
-      const Reporter reporter(uri, progress);
+      const Reporter reporter(shown(uri), progress, deadline, settings->timeout);
       return fetchModel(uri, arguments[i + 1], *settings, progress);
     }();
     if (!report) {
-      std::fprintf(stderr, "%s\n", oneLine(report.error().message).c_str());
+      std::fprintf(stderr, "%s\n", oneLine(withoutSecrets(report.error().message, uri)).c_str());
       return 1;
     }
-    std::printf("%s: done in %.2f s (%s)\n", uri.c_str(), std::chrono::duration<double>(clock.now() - began).count(),
+    std::printf("%s: done in %.2f s (%s)\n", shown(uri).c_str(), std::chrono::duration<double>(clock.now() - began).count(),
                 describe(*report, progress).c_str());
     std::fflush(stdout);
   }

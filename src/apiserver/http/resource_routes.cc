@@ -6,6 +6,7 @@
 #include "apiserver/http/tables.h"
 #include "apiserver/http/watch_stream.h"
 #include "apiserver/list_rules.h"
+#include "data/json_text.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -102,11 +103,11 @@ Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& cal
   if (servesNone(call, resource)) return onlyJson();
   std::string text = Registry::textFor(resource, entry);
   if (asProtobuf(call, resource)) {
-    auto encoded = protobufResponse(status, Json::parse(text, nullptr, false));
+    auto encoded = protobufResponse(status, parseOwnJson(text));
     if (encoded || call.accepted.form == Form::None) return encoded;
   }
   if (call.accepted.form == Form::Object) return jsonResponse(status, std::move(text));
-  const Json object = Json::parse(text, nullptr, false);
+  const Json object = parseOwnJson(text);
   if (call.accepted.form == Form::Metadata) return jsonResponse(status, dumpJson(metadataOf(object, call.accepted.version)));
   const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
                              clock_->wall()};
@@ -148,18 +149,17 @@ Result<net::Response> ResourceRoutes::listResponse(const Call& call, const Resou
   if (asProtobuf(call, resource)) {
     Json all{{"apiVersion", resource.apiVersion()}, {"kind", resource.kind + "List"}, {"metadata", meta}};
     all["items"] = Json::array();
-    for (const EntryPtr& e : page->entries)
-      all["items"].push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
+    for (const EntryPtr& e : page->entries) all["items"].push_back(parseOwnJson(Registry::textFor(resource, *e)));
     auto encoded = protobufResponse(200, all);
     if (encoded || call.accepted.form == Form::None) return encoded;
   }
   if (call.accepted.form == Form::Table) {
-    std::vector<Json> objects;
+    std::vector<std::string> objects;
     objects.reserve(page->entries.size());
-    for (const EntryPtr& e : page->entries) objects.push_back(Json::parse(Registry::textFor(resource, *e), nullptr, false));
+    for (const EntryPtr& e : page->entries) objects.push_back(Registry::textFor(resource, *e));
     const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
                                clock_->wall()};
-    return jsonResponse(200, dumpJson(tableOf(request, objects, std::move(meta))));
+    return jsonResponse(200, tableText(request, objects, meta));
   }
   const bool partial = call.accepted.form == Form::Metadata;
   std::string body =
@@ -167,7 +167,7 @@ Result<net::Response> ResourceRoutes::listResponse(const Call& call, const Resou
   for (std::size_t i = 0; i < page->entries.size(); ++i) {
     if (i > 0) body += ',';
     std::string text = Registry::textFor(resource, *page->entries[i]);
-    body += partial ? dumpJson(metadataOf(Json::parse(text, nullptr, false), call.accepted.version)) : std::move(text);
+    body += partial ? dumpJson(metadataOf(parseOwnJson(text), call.accepted.version)) : std::move(text);
   }
   body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) +
           "List\",\"metadata\":" + dumpJson(meta) + "}";

@@ -3,6 +3,7 @@
 #include "apiserver/api_status.h"
 #include "apiserver/http/protobuf.h"
 #include "apiserver/http/tables.h"
+#include "data/json_text.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -89,6 +90,8 @@ class WatchStream final : public net::BodyReader {
         out += bookmark(item.revision, item.initialEnd);
       else if (options_.accepted.protobuf)
         out += event(typeName(item.type), objectOf(item));
+      else if (sentAsStored(item))
+        appendStored(out, item);
       else
         out += jsonEvent(typeName(item.type), objectText(item));
       if (finished_) break;
@@ -97,9 +100,18 @@ class WatchStream final : public net::BodyReader {
   }
 
   Json objectOf(const WatchItem& item) {
-    Json object = Json::parse(Registry::textFor(*options_.resource, *item.entry), nullptr, false);
+    Json object = parseOwnJson(Registry::textFor(*options_.resource, *item.entry));
     object["metadata"]["resourceVersion"] = std::to_string(item.revision);
     return object;
+  }
+
+  // The usual case: no copies but the one into the answer.
+  bool sentAsStored(const WatchItem& item) const {
+    return options_.accepted.form == Accepted::Form::Object && item.revision == item.entry->revision &&
+           Registry::storedAs(*options_.resource, *item.entry);
+  }
+  static void appendStored(std::string& out, const WatchItem& item) {
+    out.append("{\"type\":\"").append(typeName(item.type)).append("\",\"object\":").append(item.entry->text).append("}\n");
   }
 
   std::string objectText(const WatchItem& item) {

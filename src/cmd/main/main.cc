@@ -1,8 +1,12 @@
 // slipway: the one binary. Declares the subcommands and runs the chosen one; no logic lives here.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "cmd/commands.h"
+#include "cmd/usage.h"
 
 int main(int argc, char** argv) {
   int shimCode = 0;
@@ -19,17 +23,24 @@ int main(int argc, char** argv) {
   slipway::cmd::addStorageInitCommand(app, &exitCode);
   slipway::cmd::addCompletionCommand(app, &exitCode);
   slipway::cmd::addVersionCommand(app, &exitCode);
+  // `slipway help [COMMAND]` is --help.
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words[0] == "help") {
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
   // CLI11 would only say that a subcommand is required.
-  auto named = [&](const CLI::App* sub) { return sub->get_name() == argv[1]; };
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(named).empty()) {
-    std::fprintf(stderr, "slipway: unknown command '%s'; slipway --help lists the commands\n", argv[1]);
+  auto named = [&](const CLI::App* sub) { return sub->get_name() == words[0]; };
+  if (!words.empty() && !words[0].starts_with('-') && app.get_subcommands(named).empty()) {
+    std::fprintf(stderr, "%s\n", slipway::cmd::unknownCommand(app, words[0]).c_str());
     return 2;
   }
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    std::fprintf(stderr, "%s\n", slipway::cmd::usageError(app, e).c_str());
+    return 2;
   }
   return exitCode;
 }

@@ -71,22 +71,44 @@ void judge(const Json& pod, bool ready, ModelState& out) {
     if (!at(fetch, "lastState", "terminated").is_object()) out.state = "Loading";
     return;
   }
+  // A server that ended and was started again: its last word stands until it is ready or has ended once more.
+  const Json& server = containerStatus(pod, "containerStatuses", kServingContainer);
+  if (!ready && at(server, "state", "running").is_object() && intAt(at(server, "lastState", "terminated"), "exitCode") != 0)
+    return;
   // A service stays Ready on its older pods while the newest one fails to load: the target model has failed all the same.
   if (!isPodReady(pod)) out.failure = podFailure(pod);
   out.state = out.failure ? "FailedToLoad" : ready ? "Loaded" : "Pending";
 }
 
+const Json* newestOf(const std::vector<Json>& pods) {
+  const Json* newest = nullptr;
+  for (const Json& pod : pods) {
+    if (!isGoing(pod) && (!newest || newer(pod, *newest))) newest = &pod;
+  }
+  return newest;
+}
+
 }  // namespace
+
+std::string whatPodWaitsFor(const std::vector<Json>& pods) {
+  const Json* pod = newestOf(pods);
+  if (!pod || !at(*pod, "status", "conditions").is_array()) return "";
+  for (const Json& condition : at(*pod, "status", "conditions")) {
+    const std::string message = textAt(condition, "message");
+    if (textAt(condition, "type") == "PodScheduled" && textAt(condition, "status") == "False" && !message.empty())
+      return fmt::format("pod {}: {}", textAt(at(*pod, "metadata"), "name"), message);
+  }
+  return "";
+}
 
 ModelState modelState(const std::vector<Json>& pods, bool ready) {
   ModelState out;
-  const Json* newest = nullptr;
   for (const Json& pod : pods) {
     if (isGoing(pod)) continue;
     out.readyCopies += isPodReady(pod);
     out.failedCopies += podFailure(pod).has_value();
-    if (!newest || newer(pod, *newest)) newest = &pod;
   }
+  const Json* newest = newestOf(pods);
   if (!newest) {
     out.state = "Pending";
     return out;

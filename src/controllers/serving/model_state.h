@@ -21,6 +21,10 @@ struct ModelState {
   int readyCopies = 0, failedCopies = 0;
 };
 
+// What keeps the newest pod from running before any of its containers has failed, in one line: "pod NAME: 0/1 nodes are
+// available: …". Empty when nothing does.
+std::string whatPodWaitsFor(const std::vector<Json>& pods);
+
 // `ready`: the service as a whole is Ready.
 ModelState modelState(const std::vector<Json>& pods, bool ready);
 

@@ -158,6 +158,11 @@ void setComponents(StatusWriter& writer, const Plan& plan, const Observation& se
   }
   for (const PlannedComponent& part : plan.components) {
     Verdict verdict = deploymentVerdict(deploymentNamed(seen, part.name));
+    if (part.component == Component::Predictor && verdict.status != "True") {
+      // The Deployment only says that its pods are missing; the pod says why.
+      const std::string why = whatPodWaitsFor(seen.predictorPods);
+      if (!why.empty()) verdict.message += (verdict.message.empty() ? "" : " ") + why;
+    }
     writer.set(readyType(part.component), verdict);
     const char* name = componentName(part.component);
     components[name] = Json::object();

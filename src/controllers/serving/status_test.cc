@@ -62,6 +62,15 @@ TEST(ServingStatus, FollowsTheDeploymentsConditions) {
   EXPECT_EQ(textAt(conditionOf(statusWith(isvc, Json()), "PredictorReady"), "status"), "False");
 }
 
+TEST(ServingStatus, SaysWhatAPodThatHasNoNodeWaitsFor) {
+  Json waiting = pod(
+      R"({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient cpu."}]})");
+  const Json status = statusWith(testing::sampleService(), deployment(kUnavailable), {waiting});
+  EXPECT_EQ(textAt(conditionOf(status, "PredictorReady"), "message"),
+            "Deployment does not have minimum availability. pod p: 0/1 nodes are available: 1 Insufficient cpu.");
+  EXPECT_EQ(textAt(conditionOf(status, "PredictorReady"), "reason"), "MinimumReplicasUnavailable");
+}
+
 TEST(ServingStatus, KeepsTransitionTimesOfWhatDidNotChange) {
   Json isvc = testing::sampleService();
   isvc["status"] = statusWith(isvc, deployment(kUnavailable), {}, "t1");
@@ -132,6 +141,14 @@ TEST(ModelState, LoadsWhileTheInitializerRuns) {
       "")
       << "it failed a moment ago and is trying again: the last word stands";
   EXPECT_EQ(modelState({}, false).state, "Pending");
+}
+
+TEST(ModelState, AServerThatStartsAgainAfterAFailureKeepsTheLastWord) {
+  EXPECT_EQ(modelState({pod(R"({"containerStatuses": [{"name": "kserve-container", "state": {"running": {}},
+                                "lastState": {"terminated": {"exitCode": 1}}}]})")},
+                       false)
+                .state,
+            "");
 }
 
 TEST(ModelState, LeavesOutPodsThatAreGoing) {

@@ -27,6 +27,7 @@ class TablePrinter {
   explicit TablePrinter(const Resource& resource);
   const std::vector<Column>& columns() const { return columns_; }
   Json columnDefinitions() const;
+  Json cellsOf(const Json& object, std::int64_t now) const;  // one row's cells
   // {"cells":[…],"object":{…}}
   Json row(const Json& object, const TableOptions& options) const;
   // A whole Table; `metadata` is that of the list (resourceVersion, continue).
@@ -34,7 +35,6 @@ class TablePrinter {
 
  private:
   using Cells = std::vector<Json> (*)(const Json& object, std::int64_t now);
-  Json cellsOf(const Json& object, std::int64_t now) const;
   std::vector<Column> columns_;
   Cells cells_ = nullptr;                               // of a kind of Kubernetes' own
   std::vector<std::shared_ptr<const JsonPath>> paths_;  // of ours; nullptr where a path does not compile
