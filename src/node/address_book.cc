@@ -6,7 +6,7 @@
 
 namespace slipway::node {
 
-AddressBook::AddressBook(const std::string& seed) : network_(16 + static_cast<int>(std::hash<std::string>{}(seed) % 224)) {}
+AddressBook::AddressBook(const std::string& seed) : network_(128 + static_cast<int>(std::hash<std::string>{}(seed) % 112)) {}
 
 std::string AddressBook::assign(const std::string& podUid) {
   const auto found = byPod_.find(podUid);

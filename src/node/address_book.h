@@ -9,7 +9,7 @@ namespace slipway::node {
 
 class AddressBook {
  public:
-  explicit AddressBook(const std::string& seed);  // the data folder's path
+  explicit AddressBook(const std::string& seed);  // the data folder's path; x is 128..239, apart from Services (127.96)
   // The pod's address: the one it has, else the next free one; "" when all 65000 are taken.
   std::string assign(const std::string& podUid);
   void keep(const std::string& podUid, const std::string& address);  // from a record on disk

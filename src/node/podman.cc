@@ -6,6 +6,21 @@
 #include <sstream>
 
 namespace slipway::node {
+namespace {
+
+// podman sets users, rights and the read-only root itself: only what the manifest says goes to it.
+void addSecurity(std::vector<std::string>& argv, const Launch& launch, const Json& container) {
+  const Security& s = launch.security;
+  if (s.user) argv.insert(argv.end(), {"--user", fmt::format("{}:{}", *s.user, s.group.value_or(0))});
+  for (const std::int64_t g : s.groups) argv.insert(argv.end(), {"--group-add", std::to_string(g)});
+  if (s.readOnlyRoot) argv.insert(argv.end(), {"--read-only", "--read-only-tmpfs=false"});
+  if (s.noNewPrivileges) argv.insert(argv.end(), {"--security-opt", "no-new-privileges"});
+  for (const auto& [field, option] : {std::pair{"drop", "--cap-drop"}, std::pair{"add", "--cap-add"}})
+    for (const Json& name : at(container, "securityContext", "capabilities", field))
+      if (name.is_string()) argv.insert(argv.end(), {option, name.get<std::string>()});
+}
+
+}  // namespace
 
 bool podmanInstalled() {
   const char* path = std::getenv("PATH");
@@ -33,7 +48,7 @@ Launch podmanLaunch(Launch launch, const Json& container, const Environment& env
   }
   for (const Mount& m : launch.mounts)
     argv.insert(argv.end(), {"--volume", m.source + ":" + m.target + (m.readOnly ? ":ro" : "")});
-  argv.insert(argv.end(), {"--volume", launch.folder + "/termination-log:/dev/termination-log"});
+  addSecurity(argv, launch, container);
   if (launch.memoryLimit > 0) argv.insert(argv.end(), {"--memory", std::to_string(launch.memoryLimit)});
   if (launch.cpuMillis > 0)
     argv.insert(argv.end(), {"--cpus", fmt::format("{}.{:03d}", launch.cpuMillis / 1000, launch.cpuMillis % 1000)});
@@ -47,6 +62,8 @@ Launch podmanLaunch(Launch launch, const Json& container, const Environment& env
     if (a.is_string()) argv.push_back(expandVariables(a.get<std::string>(), env));
   launch.argv = std::move(argv);
   launch.mounts.clear();
+  launch.security = {};
+  launch.hostname.clear();
   launch.workingDir.clear();
   launch.memoryLimit = launch.cpuMillis = 0;
   return launch;

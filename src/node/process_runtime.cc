@@ -243,7 +243,13 @@ Task<Result<ExecResult>> ProcessRuntime::exec(std::string id, std::vector<std::s
   };
   const Reaper reaper(*pid);
   stream_descriptor process(executor_, pidfd);
-  ReadText read = co_await readAll(output, kMaxExecOutput, timeout);
+  // A program that lingers after its container has ended has nobody left to answer for it.
+  using namespace asio::experimental::awaitable_operators;
+  const std::shared_ptr<Child> child = found->second;
+  auto got = co_await (readAll(output, kMaxExecOutput, timeout) ||
+                       child->process.async_wait(stream_descriptor::wait_read, asio::use_awaitable));
+  if (got.index() == 1) co_return fail(Code::NotFound, "the container has ended");
+  ReadText read = std::get<0>(std::move(got));
   if (read.timedOut)
     co_return fail(Code::Timeout, fmt::format("command timed out: after {} s",
                                               std::chrono::duration_cast<std::chrono::seconds>(timeout).count()));
