@@ -10,7 +10,7 @@ function(slipway_shim target)
   set_target_properties(slipway_shim PROPERTIES POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${gen} OUTPUT_NAME slipway-shim)
   target_include_directories(slipway_shim PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_include_directories(slipway_shim SYSTEM PRIVATE ${SLIPWAY_BOOST_INCLUDE})
-  target_compile_definitions(slipway_shim PRIVATE FMT_HEADER_ONLY BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION)
+  target_compile_definitions(slipway_shim PRIVATE FMT_HEADER_ONLY BOOST_ASIO_NO_DEPRECATED)
   target_compile_options(slipway_shim PRIVATE -include ${CMAKE_SOURCE_DIR}/src/pch.h -fno-pie -Os -g0 -pthread -ffunction-sections
                          -fdata-sections -Wno-unused-parameter -Wno-missing-field-initializers)
   target_link_options(slipway_shim PRIVATE -static -no-pie -s -Wl,--gc-sections)

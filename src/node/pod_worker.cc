@@ -219,7 +219,19 @@ Task<void> PodWorker::publish() {
   published_ = std::move(status);
 }
 
+// A pull of an image that nobody waits for any more.
+Task<void> PodWorker::endPulls() {
+  for (auto& [container, pull] : pulls_)
+    if (!pull.id.empty()) node_->runtime.kill(pull.id);
+  for (auto& [container, pull] : pulls_) {
+    while (!pull.id.empty()) {
+      co_await changed_.wait();
+    }
+  }
+}
+
 Task<void> PodWorker::finish() {
+  co_await endPulls();
   if (keepFiles_) {
     finished_ = true;
     changed_.notifyAll();

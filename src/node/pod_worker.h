@@ -74,6 +74,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Task<void> perform(Action action);
   Task<void> publish();
   Task<void> finish();
+  Task<void> endPulls();
   void wake();
 
   Task<void> setUp();
@@ -86,6 +87,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Task<void> startContainer(bool init, std::size_t index);
   Task<Result<Launch>> prepareLaunch(bool init, std::size_t index);
   Status addMounts(Launch& launch, const Json& spec, const ContainerProgram& program);
+  static Task<void> pullImage(Self self, bool init, std::size_t index);
+  Task<Result<Launch>> preparePull(bool init, std::size_t index);
   void addEnvironment(Launch& launch, const Environment& own) const;
   void refuseStart(ContainerState& c, const ContainerPlan& plan, const Error& error, bool image);
   void noteStarted(bool init, std::size_t index, const Started& started);
@@ -128,6 +131,12 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   int setUpTries_ = 0;
   std::map<std::string, std::string> tokens_;  // as VolumeInput::tokens
   TimePoint tokensUntil_{};                    // then they are renewed; none: never
+  struct Pull {
+    int forInstance = -1;   // the start that its image is there for
+    std::string imageUser;  // as the image names it
+    std::string id;         // of the pull that runs now
+  };
+  std::map<std::pair<bool, std::size_t>, Pull> pulls_;  // by container, of images that run with podman
 };
 
 }  // namespace slipway::node

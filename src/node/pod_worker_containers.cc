@@ -51,6 +51,11 @@ Task<void> PodWorker::startContainer(bool init, std::size_t index) {
   const ContainerPlan& plan = planOf(init, index);
   Result<Launch> launch = co_await prepareLaunch(init, index);
   ContainerState& c = stateOf(init, index);
+  if (!launch && launch.error().detail == "pull") {
+    c.retryAt = TimePoint::max();  // pullImage says when
+    node_->scope.spawn("pull", [self = shared_from_this(), init, index] { return pullImage(self, init, index); });
+    co_return;
+  }
   if (!launch) {
     refuseStart(c, plan, launch.error(), launch.error().detail == "image");
     co_return;
@@ -62,7 +67,8 @@ Task<void> PodWorker::startContainer(bool init, std::size_t index) {
   c.waitReason.clear();
   c.waitMessage.clear();
   removeOldRuns(plan.name, c.instance);
-  event("Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine", plan.image), plan.name, init);
+  if (!pulls_.contains({init, index}))
+    event("Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine", plan.image), plan.name, init);
   event("Normal", "Created", "Created container: " + plan.name, plan.name, init);
   c.startedTick = node_->clock.now();
   Result<Started> started = co_await node_->runtime.start(std::move(*launch));
@@ -103,6 +109,8 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   const ContainerPlan& plan = planOf(init, index);
   Result<ContainerProgram> program = programFor(spec, node_->images, node_->options.self, node_->hasPodman);
   if (!program) co_return fail(program.error().code, program.error().message, "image");
+  const int instance = stateOf(init, index).instance + 1;
+  if (program->podman && pulls_[{init, index}].forInstance != instance) co_return fail(Code::Unavailable, "", "pull");
   const Environment services = node_->names.environmentOf(textAt(at(pod_, "metadata"), "namespace"),
                                                           boolAt(at(pod_, "spec"), "enableServiceLinks", true));
   SLIP_CO_TRY(const Environment env, resolveEnvironment(pod_, spec, refs, known, services));
@@ -111,13 +119,16 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   Launch l;
   SLIP_CO_TRY(l.mounts, mountsOf(spec, *places, env));
   const bool ours = program->known && program->argv[0] == node_->options.self;
-  SLIP_CO_TRY(l.security, securityOf(pod_, spec, node_->user, {.ours = ours, .image = program->podman}));
+  SLIP_CO_TRY(l.security, securityOf(pod_, spec, node_->user,
+                                     {.ours = ours,
+                                      .image = program->podman,
+                                      .imageUser = program->podman ? pulls_[{init, index}].imageUser : ""}));
   l.id = randomHex(32);
   l.podUid = uid();
   l.podName = textAt(at(pod_, "metadata"), "name");
   l.ns = textAt(at(pod_, "metadata"), "namespace");
   l.container = plan.name;
-  l.instance = stateOf(init, index).instance + 1;
+  l.instance = instance;
   l.hostname = boolAt(at(pod_, "spec"), "hostNetwork") ? "" : hostnameOf(pod_);
   l.stopSignal = signalNumber(plan.stopSignal).value_or(SIGTERM);
   addEnvironment(l, env);

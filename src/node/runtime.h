@@ -40,6 +40,8 @@ struct Launch {
   int logMaxFiles = 5;                   // files kept, the current one included
   bool substituteMounts = false;         // where no mount namespace can be had: replace mount paths in argv and env instead
   Security security;
+  bool privateFiles = true;             // false: it sees this machine's files as they are, without `mounts`
+  std::vector<std::string> execPrefix;  // what exec puts in front of its command; then it runs outside, as the node
   std::string hostname;  // what the program's machine calls itself; empty, or where that cannot be: this machine's
   int stopSignal = 15;   // what terminate() sends
 };

@@ -148,10 +148,19 @@ Result<Security> securityOf(const Json& pod, const Json& container, const Platfo
   s.noNewPrivileges = at(own, "allowPrivilegeEscalation").is_boolean() && !boolAt(own, "allowPrivilegeEscalation");
   SLIP_TRY(s.capabilities, capabilitiesOf(own, where));
   if (!origin.image) SLIP_CHECK(checkPlatform(s, platform, where));
-  // Our own programs run no code of the user's; images are checked by podman.
-  const bool root = s.user ? *s.user == 0 : platform.user == 0;
-  if (flagAt(own, whole, "runAsNonRoot") && root && !origin.image && (s.user || !origin.ours)) {
-    const Json& meta = at(pod, "metadata");
+  if (!flagAt(own, whole, "runAsNonRoot")) return s;
+  const Json& meta = at(pod, "metadata");
+  const std::string imageUser = origin.imageUser.substr(0, origin.imageUser.find(':'));
+  const bool numeric = !imageUser.empty() && imageUser.find_first_not_of("0123456789") == std::string::npos;
+  if (origin.image && !s.user && !imageUser.empty() && !numeric && imageUser != "root")
+    return fail(Code::Invalid,
+                fmt::format("container has runAsNonRoot and image has non-numeric user ({}), cannot verify user is "
+                            "non-root (pod: \"{}_{}({})\", container: {})",
+                            imageUser, textAt(meta, "name"), textAt(meta, "namespace"), textAt(meta, "uid"), name));
+  const bool imageRoot = imageUser.empty() || imageUser == "root" || (numeric && std::atoll(imageUser.c_str()) == 0);
+  const bool root = s.user ? *s.user == 0 : origin.image ? imageRoot : platform.user == 0;
+  // Our own programs run no code of the user's.
+  if (root && (s.user || !origin.ours)) {
     return fail(Code::Invalid,
                 s.user ? fmt::format("container's runAsUser breaks non-root policy (pod: \"{}_{}({})\", container: {})",
                                      textAt(meta, "name"), textAt(meta, "namespace"), textAt(meta, "uid"), name)

@@ -36,6 +36,7 @@ struct PlatformUser {
 struct ProgramOrigin {
   bool ours = false;
   bool image = false;
+  std::string imageUser;  // as the image names it; "": root
 };
 Result<Security> securityOf(const Json& pod, const Json& container, const PlatformUser& platform, ProgramOrigin origin);
 

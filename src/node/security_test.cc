@@ -49,7 +49,12 @@ TEST(Security, RunAsNonRootIsHeldInTheKubeletsWords) {
   EXPECT_TRUE(of({{"runAsNonRoot", true}}, {{"runAsNonRoot", false}}));
   EXPECT_TRUE(of({{"runAsNonRoot", true}}, {}, kUser)) << "the platform's own user is not root";
   EXPECT_TRUE(of({{"runAsNonRoot", true}}, {}, kRoot, {.ours = true}));
-  EXPECT_TRUE(of({{"runAsNonRoot", true}}, {}, kRoot, {.image = true}));
+  EXPECT_TRUE(of({{"runAsNonRoot", true}}, {}, kRoot, {.image = true, .imageUser = "1000:1000"}));
+  EXPECT_FALSE(of({{"runAsNonRoot", true}}, {}, kRoot, {.image = true}));
+  EXPECT_FALSE(of({{"runAsNonRoot", true}}, {}, kUser, {.image = true, .imageUser = "root"}));
+  EXPECT_EQ(refusal(of({{"runAsNonRoot", true}}, {}, kRoot, {.image = true, .imageUser = "nginx"})),
+            "container has runAsNonRoot and image has non-numeric user (nginx), cannot verify user is non-root (pod: "
+            "\"p_ns(u)\", container: c)");
 }
 
 TEST(Security, OnlyRootMayBecomeSomebodyElse) {

@@ -163,7 +163,8 @@ void ServiceProxy::update(ServiceRoutes routes) {
     }
     const bool changed = listener->route != route;
     listener->route = std::move(route);
-    if (listener->running || (!changed && listener->acceptor)) continue;
+    // A port that could not be had is tried again when its pods change.
+    if (listener->running || !changed) continue;
     listener->running = true;
     scope_.spawn("service port", [self = shared_from_this(), l = listener] { return serve(self, l); });
   }

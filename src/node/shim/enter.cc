@@ -59,6 +59,7 @@ std::string becomeInside(Launch launch, int programPid) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // another user namespace has reset it
   if (std::string why = confine(launch.security); !why.empty()) return why;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // becoming another user has reset it again
+  launch.argv.insert(launch.argv.begin(), launch.execPrefix.begin(), launch.execPrefix.end());
   return execProgram(launch.argv, launch.env);
 }
 
@@ -94,6 +95,7 @@ std::string runInContainer(InContainer what) {
   if (what.cgroup != nullptr) what.cgroup->join();
   Launch launch = what.launch;
   launch.argv = std::move(what.argv);
+  if (what.tty && !launch.execPrefix.empty()) launch.execPrefix.insert(launch.execPrefix.begin() + 2, "-t");
   const bool hasTerm =
       std::any_of(launch.env.begin(), launch.env.end(), [](const auto& e) { return e.starts_with("TERM="); });
   if (what.tty && !hasTerm) launch.env.emplace_back("TERM=xterm");

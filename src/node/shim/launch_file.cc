@@ -120,6 +120,8 @@ Status writeSpec(const Launch& l) {
                      {"logMaxFiles", l.logMaxFiles},
                      {"substituteMounts", l.substituteMounts},
                      {"security", securityJson(l.security)},
+                     {"privateFiles", l.privateFiles},
+                     {"execPrefix", l.execPrefix},
                      {"hostname", l.hostname},
                      {"stopSignal", l.stopSignal}};
   return writeFileAtomic(l.folder + "/spec.json", dumpJson(spec), 0600);
@@ -152,6 +154,8 @@ Result<Launch> readSpec(const std::string& path) {
   l.logMaxFiles = static_cast<int>(intAt(spec, "logMaxFiles", 5));
   l.substituteMounts = boolAt(spec, "substituteMounts");
   l.security = securityFrom(at(spec, "security"));
+  l.privateFiles = boolAt(spec, "privateFiles", true);
+  l.execPrefix = texts(at(spec, "execPrefix"));
   l.hostname = textAt(spec, "hostname");
   l.stopSignal = static_cast<int>(intAt(spec, "stopSignal", 15));
   if (l.argv.empty() || l.folder.empty() || l.logPath.empty())

@@ -54,7 +54,7 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (cgroup != nullptr && !cgroup->join()) report(fd, 'n', "cannot enter the cgroup: limits are not held");
-  const Status mounted = enterMountNamespace(launch);
+  const Status mounted = launch.privateFiles ? enterMountNamespace(launch) : Status{};
   const bool needed = launch.security.readOnlyRoot || (!launch.substituteMounts && !launch.mounts.empty());
   if (!mounted && (needed || mounted.error().code != Code::Unavailable)) {
     report(fd, 'f', mounted.error().message);
