@@ -28,14 +28,15 @@ void addPodmansOwn(std::vector<std::string>& env) {
     if (const char* value = std::getenv(name); value != nullptr) env.push_back(fmt::format("{}={}", name, value));
 }
 
-constexpr const char* kPull = R"(
+constexpr const char* kPull = R"sh(
 image=$1; policy=$2; auth=$3
 if [ "$policy" = Always ] || { [ "$policy" != Never ] && ! podman image exists "$image"; }; then
   if [ -n "$auth" ]; then podman pull -q --authfile "$auth" "$image" || exit 1; else podman pull -q "$image" || exit 1; fi
 else
   podman image exists "$image" || exit 2
 fi
-echo "user=$(podman image inspect --format '{{.Config.User}}' "$image")")";
+echo "user=$(podman image inspect --format '{{.Config.User}}' "$image")"
+)sh";
 
 }  // namespace
 
