@@ -82,7 +82,7 @@ def test_services_answer_on_their_address_by_name_and_on_node_ports(platform):
     seen = set()
     wait_for(lambda: seen.add(ask(got["clusterIP"], 8080)) or len(seen - {""}) == 2, "both pods behind the cluster IP")
     assert all(name.startswith("web-") for name in seen - {""})
-    assert ask("127.0.0.1", node_port).startswith("web-")
+    wait_for(lambda: ask("127.0.0.1", node_port).startswith("web-"), "the node port")
     look = ("import urllib.request\n"
             "for n in ('web','web.default','web.default.svc','web.default.svc.cluster.local'):\n"
             "  print(urllib.request.urlopen(f'http://{n}:8080/').read().decode()[:4])\n")
