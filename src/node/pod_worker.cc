@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPublishRetry = std::chrono::seconds(1);
+constexpr auto kTokenRetry = std::chrono::seconds(10);
 constexpr auto kSetUpRetryMax = std::chrono::seconds(30);
 
 TimePoint after(TimePoint t, Duration d) { return t + std::chrono::duration_cast<TimePoint::duration>(d); }
@@ -311,7 +312,10 @@ Task<Status> PodWorker::fetchTokens() {
                        textAt(at(pod_, "metadata"), "name"),
                        uid()};
     auto token = co_await node_->options.tokens(ask);
-    if (!token) co_return failIn("cannot sign a token for ServiceAccount " + ask.account, token.error());
+    if (!token) {
+      if (!tokens_.empty()) tokensUntil_ = after(node_->clock.now(), kTokenRetry);  // the old ones stay good for a while
+      co_return failIn("cannot sign a token for ServiceAccount " + ask.account, token.error());
+    }
     fresh[wish.key] = std::move(*token);
     shortest = std::min(shortest, wish.seconds);
   }
