@@ -34,7 +34,7 @@ def test_what_the_node_cannot_do_is_refused_by_name(platform):
 def test_a_projected_token_is_good_at_the_api(platform):
     source = {"serviceAccountToken": {"path": "token", "expirationSeconds": 600}}
     platform.kubectl("create", "-f", "-", stdin=pod(
-        "token", "cat /t/token; exec sleep 300", volumes=[{"name": "t", "projected": {"sources": [source]}}],
+        "token", "cat /t/token; echo; exec sleep 300", volumes=[{"name": "t", "projected": {"sources": [source]}}],
         container={"volumeMounts": [{"name": "t", "mountPath": "/t"}]}))
     wait_for(lambda: platform.kubectl("logs", "token", check=False).stdout, "the token in the log")
     token = platform.kubectl("logs", "token").stdout.strip()
