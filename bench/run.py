@@ -4,7 +4,7 @@
 Servers run on core 0 and the load generator on core 1; rounds alternate between ours and the peer, and the table gives the median
 and the spread. Writes docs/benchmarks.md (--write) and prints the same table.
 
-    bench/run.py [--seconds 4] [--rounds 5] [--only start,server,gateway,memory] [--write]
+    bench/run.py [--seconds 4] [--rounds 5] [--only start,server,gateway,memory,pods] [--write]
 """
 import argparse
 import contextlib
@@ -29,6 +29,8 @@ os.environ.setdefault("SLIPWAY_BIN", str(ROOT / "build/release/slipway"))
 from conftest import BIN, Platform, wait_for  # noqa: E402
 from test_serving import claim, isvc  # noqa: E402
 from api import bench_api  # noqa: E402
+
+import pods  # noqa: E402
 
 V2_BODY = json.dumps({"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [5.9, 3.0, 4.2, 1.5]}]})
 V1_BODY = json.dumps({"instances": [[5.9, 3.0, 4.2, 1.5]]})
@@ -267,7 +269,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("--seconds", type=int, default=4)
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="start,server,gateway,memory,api")
+    options.add_argument("--only", default="start,server,gateway,memory,api,pods")
     options.add_argument("--write", action="store_true")
     options = options.parse_args()
     only, table = options.only.split(","), Table()
@@ -285,6 +287,8 @@ def main():
             bench_memory(table, work)
         if "api" in only:
             bench_api(table, work, options.rounds, spread)
+        if "pods" in only:
+            pods.bench(table, work)
     text = document(table, options)
     if options.write:
         (ROOT / "docs/benchmarks.md").write_text(text)

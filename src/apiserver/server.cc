@@ -78,6 +78,10 @@ net::Handler ApiServer::handler() {
 
 void ApiServer::setReady(bool ready) { http_->setReady(ready); }
 
+Result<Json> ApiServer::accountToken(const std::string& ns, const std::string& account, const Json& tokenRequest) const {
+  return http_->accountTokens().request(ns, account, tokenRequest);
+}
+
 void ApiServer::setPodStreams(kube::PodStreams* streams) { http_->setPodStreams(streams); }
 
 void ApiServer::cancel() {

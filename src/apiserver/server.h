@@ -57,6 +57,9 @@ class ApiServer {
   // Who answers pods/log; null: nobody. Must outlive its use.
   void setPodStreams(kube::PodStreams* streams);
 
+  // Answers a TokenRequest as the HTTP surface would, for the node's projected tokens.
+  Result<Json> accountToken(const std::string& ns, const std::string& account, const Json& tokenRequest) const;
+
   LocalClient& client() { return *client_; }
   Registry& registry() { return *registry_; }
   bool idle() const;  // no garbage collection or namespace work is waiting

@@ -1,5 +1,5 @@
 // Addresses of Services of type ClusterIP, out of RegistryOptions::serviceCidr: stable for the life of the Service, unique
-// because the choice and the write are one transaction.
+// because the choice and the write are one transaction. Node ports likewise.
 #include <cstdio>
 
 #include "apiserver/write_rules.h"
@@ -30,6 +30,30 @@ std::uint32_t hashOf(const std::string& text) {
   return h;
 }
 
+constexpr int kFirstNodePort = 30000;  // upstream's range
+constexpr int kNodePorts = 2768;
+
+bool wantsNodePorts(const Json& spec) {
+  const std::string type = textAt(spec, "type");
+  return type == "NodePort" || (type == "LoadBalancer" && boolAt(spec, "allocateLoadBalancerNodePorts", true));
+}
+
+// Fills the node ports that the client left open; `used`: those of other Services.
+void fillNodePorts(Json& spec, std::set<std::int64_t> used, const std::string& name) {
+  for (const Json& port : at(spec, "ports")) used.insert(intAt(port, "nodePort"));
+  const std::uint32_t start = hashOf(name);
+  std::uint32_t tries = 0;
+  for (Json& port : spec["ports"]) {
+    if (!port.is_object() || intAt(port, "nodePort") != 0) continue;
+    for (; tries < kNodePorts; ++tries) {
+      const std::int64_t candidate = kFirstNodePort + static_cast<std::int64_t>((start + tries) % kNodePorts);
+      if (!used.insert(candidate).second) continue;
+      port["nodePort"] = candidate;
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 void WriteRules::allocateClusterIp(Json& service) const {
@@ -55,6 +79,15 @@ void WriteRules::allocateClusterIp(Json& service) const {
       spec["clusterIP"] = ip;
       break;
     }
+  }
+  if (wantsNodePorts(spec) && at(spec, "ports").is_array()) {
+    std::set<std::int64_t> used;
+    for (const EntryPtr& entry : txn_.list("services", "")) {
+      if (entry->ns == context_.ns && entry->name == textAt(service["metadata"], "name")) continue;
+      const Json other = entry->json();
+      for (const Json& port : at(other, "spec", "ports")) used.insert(intAt(port, "nodePort"));
+    }
+    fillNodePorts(spec, std::move(used), context_.ns + "/" + textAt(service["metadata"], "name"));
   }
   if (textAt(spec, "clusterIP").empty()) return;
   spec["clusterIPs"] = Json::array({spec["clusterIP"]});

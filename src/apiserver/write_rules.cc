@@ -325,6 +325,7 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
   registry_.catalog().applyDefaults(resource_, object);
   SLIP_CHECK(admit(Operation::Update, &old, object));
   SLIP_CHECK(validate(&old, object));
+  if (bucket_ == "services") allocateClusterIp(object);  // a change of type may need an address or node ports
   SLIP_CHECK(checkFinalizers(old, object));
   const AdmissionRequest request = admissionRequest(Operation::Update, &old);
   for (const Admission& a : registry_.admissions()) {

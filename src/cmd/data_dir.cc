@@ -100,7 +100,7 @@ Result<net::CertificatePem> DataDir::serverCertificate(const std::vector<std::st
   net::CertificateRequest request{.commonName = "kube-apiserver"};
   request.dnsNames = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
                       "kubernetes.default.svc.cluster.local"};
-  request.ipAddresses = {"127.0.0.1"};
+  request.ipAddresses = {"127.0.0.1", "127.96.0.1"};  // the second is Service default/kubernetes
   for (const std::string& address : addresses)
     (isAddress(address) ? request.ipAddresses : request.dnsNames).push_back(address);
   return net::issueCertificate(ca, request);

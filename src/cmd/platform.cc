@@ -11,6 +11,7 @@
 #include "apiserver/server.h"
 #include "base/log.h"
 #include "cmd/data_dir.h"
+#include "cmd/node_hooks.h"
 #include "cmd/serving_hooks.h"
 #include "controllers/serving/builtin.h"
 #include "controllers/serving/serving.h"
@@ -19,6 +20,7 @@
 #include "net/server.h"
 #include "node/node_agent.h"
 #include "node/process_runtime.h"
+#include "node/shim_binary.h"
 #include "proxy/gateway.h"
 
 namespace slipway::cmd {
@@ -47,6 +49,8 @@ struct Platform::State {
   std::unique_ptr<node::ProcessRuntime> runtime;
   std::shared_ptr<node::NodeAgent> node;
   isvc::BuildOptions build;
+  std::string apiAddress;
+  std::uint16_t apiPort = 0;
 
   // Runs a task of the control loop from outside it and waits for its result.
   template <class F>
@@ -60,6 +64,7 @@ struct Platform::State {
   Status startControllers(std::uint16_t gatewayPort);
   Task<Status> createBuiltins();
   Task<Status> startNode();
+  Task<Result<std::string>> signToken(node::TokenAsk ask);
   Task<void> stopControlHalf();
   void stop();
 };
@@ -98,6 +103,9 @@ Result<std::string> Platform::State::startApi() {
   apiserver::ApiServerOptions apiOptions;
   apiOptions.store.path = (dir->path() / "state.db").string();
   apiOptions.registry.admissions = servingHooks(build);
+  if (options.node) {
+    for (auto& hook : nodeHooks()) apiOptions.registry.admissions.push_back(std::move(hook));
+  }
   apiOptions.caPem = authority.certificate;
   SLIP_CHECK(applyApiFlags(options.api, token, apiOptions));
   apiOptions.accountKey = accountKey;
@@ -114,6 +122,8 @@ Result<std::string> Platform::State::startApi() {
   auto bound = https->listen(options.listen, options.apiPort);
   if (!bound) return fail(bound.error().code, bound.error().message + " (--api-port)");
   const std::string url = fmt::format("https://{}:{}", bound->address, bound->port);
+  apiAddress = bound->address == "0.0.0.0" ? "127.0.0.1" : bound->address;
+  apiPort = bound->port;
   SLIP_CHECK(dir->writeKubeconfig(url));
   return url;
 }
@@ -132,13 +142,24 @@ Task<Status> Platform::State::createBuiltins() {
   co_return Status{};
 }
 
+Task<Result<std::string>> Platform::State::signToken(node::TokenAsk ask) {
+  Json spec = {{"expirationSeconds", ask.seconds},
+               {"boundObjectRef", {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", ask.podName}, {"uid", ask.podUid}}}};
+  if (!ask.audience.empty()) spec["audiences"] = {ask.audience};
+  auto signedToken = api->accountToken(ask.ns, ask.account, {{"spec", spec}});
+  if (!signedToken) co_return fail(signedToken.error());
+  co_return textAt(at(*signedToken, "status"), "token");
+}
+
 Task<Status> Platform::State::startNode() {
   node::NodeOptions nodeOptions;
   nodeOptions.dataDir = dir->path().string();
   nodeOptions.hostIp = options.listen;
   nodeOptions.logMaxBytes = options.containerLogMaxBytes;
   nodeOptions.logMaxFiles = options.containerLogMaxFiles;
-  runtime = std::make_unique<node::ProcessRuntime>(io.get_executor());
+  nodeOptions.apiEndpoint = node::Endpoint{apiAddress, apiPort};
+  nodeOptions.tokens = [this](node::TokenAsk ask) { return signToken(std::move(ask)); };
+  runtime = std::make_unique<node::ProcessRuntime>(io.get_executor(), node::installShim(dir->path().string()));
   node = std::make_shared<node::NodeAgent>(api->client(), *cache, clock, *scope, *runtime, nodeOptions);
   api->setPodStreams(node.get());
   co_return co_await node->start();

@@ -1,8 +1,8 @@
 // AddressBook: gives each pod its own loopback address, 127.x.y.z. Two platforms on one machine never share an x: each
-// claims one for as long as it lives (an abstract Unix socket, which like loopback addresses belongs to the network
-// namespace and goes with the process). The data folder's path says which x is tried first, so that a platform that starts
-// again keeps its own. Pods outlive their platform, so an address that something listens on is passed over. Control loop
-// only.
+// claims one for as long as it lives (128 to 239, apart from Services; an abstract Unix socket, which like loopback
+// addresses belongs to the network namespace and goes with the process). The data folder's path says which x is tried first,
+// so that a platform that starts again keeps its own. Pods outlive their platform, so an address that something listens on
+// is passed over. Control loop only.
 #pragma once
 #include <functional>
 #include <map>

@@ -171,9 +171,9 @@ Result<std::string> resourceValue(const Json& container, const std::string& reso
   return std::to_string((*value + *by - 1) / *by);
 }
 
-Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs,
-                                       const PodFacts& facts) {
-  Environment env;
+Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs, const PodFacts& facts,
+                                       const Environment& services) {
+  Environment env = services;
   for (const Json& source : at(container, "envFrom")) SLIP_CHECK(addAll(env, source, refs));
   for (const Json& e : at(container, "env")) {
     const std::string name = textAt(e, "name");

@@ -37,10 +37,10 @@ const Json& containerNamed(const Json& pod, const std::string& name);  // init o
 std::string decodeBase64(const std::string& text);
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
-// In order of definition, later ones win. Errors in the kubelet's words: `configmap "c" not found`,
+// In order of definition, later ones win; `services` come first. Errors in the kubelet's words: `configmap "c" not found`,
 // `couldn't find key k in Secret ns/s`.
-Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs,
-                                       const PodFacts& facts);
+Result<Environment> resolveEnvironment(const Json& pod, const Json& container, const References& refs, const PodFacts& facts,
+                                       const Environment& services = {});
 
 // $(NAME) by its value; unknown names stay as they are, $$ is a dollar sign.
 std::string expandVariables(const std::string& text, const Environment& env);

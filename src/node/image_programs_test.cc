@@ -59,6 +59,42 @@ TEST(ImagePrograms, PodmanGetsVolumesLimitsAndNoSecretValues) {
   EXPECT_TRUE(p.mounts.empty());
 }
 
+TEST(ImagePrograms, PodmanGetsTheSecurityContextAndExecGoesThroughIt) {
+  Launch l;
+  l.podUid = "u";
+  l.container = "c";
+  l.security.user = 7;
+  l.security.groups = {8};
+  l.security.readOnlyRoot = l.security.noNewPrivileges = true;
+  const Json c = {{"image", "nginx"}, {"securityContext", {{"capabilities", {{"drop", {"ALL"}}, {"add", {"NET_ADMIN"}}}}}}};
+  const Launch p = podmanLaunch(l, c, {});
+  std::string all;
+  for (const std::string& a : p.argv) all += a + "|";
+  for (const char* part : {"--name|slipway-u-c|", "--user|7:0|", "--group-add|8|", "--read-only|",
+                           "--security-opt|no-new-privileges|", "--cap-drop|ALL|", "--cap-add|NET_ADMIN|", "--pull=never|"})
+    EXPECT_NE(all.find(part), std::string::npos) << part << " in " << all;
+  EXPECT_EQ(p.security, Security{}) << "podman itself is not confined";
+  EXPECT_EQ(p.execPrefix, (std::vector<std::string>{"podman", "exec", "-i", "slipway-u-c"}));
+  EXPECT_FALSE(p.privateFiles);
+}
+
+TEST(ImagePrograms, PullSecretsBecomeOneAuthFile) {
+  // {"auths":{"r.example":{"auth":"YTpi"}}} and {"old.example":{"auth":"Yzpk"}}
+  const Json a = {{"data", {{".dockerconfigjson", "eyJhdXRocyI6eyJyLmV4YW1wbGUiOnsiYXV0aCI6IllUcGkifX19"}}}};
+  const Json b = {{"data", {{".dockercfg", "eyJvbGQuZXhhbXBsZSI6eyJhdXRoIjoiWXpwayJ9fQ=="}}}};
+  EXPECT_EQ(authFileText({a, b, Json()}), R"({"auths":{"old.example":{"auth":"Yzpk"},"r.example":{"auth":"YTpi"}}})");
+  EXPECT_EQ(authFileText({{{"data", {{"x", "eA=="}}}}}), "");
+}
+
+TEST(ImagePrograms, APullsOutputTellsTheImagesUserOrWhatWentWrong) {
+  EXPECT_EQ(imageUserIn("sha256:abc\nuser=1000\n"), "1000");
+  EXPECT_EQ(imageUserIn("user=\n"), "");
+  EXPECT_FALSE(imageUserIn("nouser=x\n"));
+  const Json never = {{"image", "i"}, {"imagePullPolicy", "Never"}};
+  EXPECT_EQ(pullFailure(never, ""), "Container image \"i\" is not present with pull policy of Never");
+  EXPECT_EQ(pullFailure({{"image", "i"}}, "Trying\nError: unauthorized\n"), "Error: unauthorized");
+}
+
 TEST(ImagePrograms, GlobsMatchAnyRun) {
   EXPECT_TRUE(globMatches("*a*b", "xxaxxab"));
   EXPECT_FALSE(globMatches("*a*b", "xxaxxabc"));

@@ -1,5 +1,6 @@
 #include "node/node_agent.h"
 
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -42,6 +43,12 @@ void fillDefaults(NodeOptions& options) {
   // Shims work from another folder.
   options.dataDir = fs::absolute(options.dataDir).lexically_normal().string();
   if (options.hostIp.empty() || options.hostIp == "0.0.0.0" || options.hostIp == "::") options.hostIp = "127.0.0.1";
+  if (options.self == "/proc/self/exe") {
+    // Shims are another program, for which that link means something else.
+    std::error_code ec;
+    const fs::path real = fs::read_symlink("/proc/self/exe", ec);
+    options.self = !ec && fs::exists(real, ec) ? real.string() : fmt::format("/proc/{}/exe", ::getpid());
+  }
   if (options.nodeName.empty()) options.nodeName = hostName();
   if (options.cpuMillis == 0) options.cpuMillis = 1000 * std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN));
   if (options.memoryBytes == 0) {
@@ -50,16 +57,28 @@ void fillDefaults(NodeOptions& options) {
   }
 }
 
+// Each container costs a descriptor, each service a few; the usual soft limit of 1024 is for interactive shells.
+void raiseDescriptorLimit() {
+  constexpr rlim_t kWanted = 65536;
+  struct rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kWanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, kWanted);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 NodeAgent::NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, TaskScope& scope, Runtime& runtime,
                      NodeOptions options)
-    : addresses_(fs::absolute(options.dataDir).lexically_normal().string()) {
+    : addresses_(fs::absolute(options.dataDir).lexically_normal().string()),
+      namesChanged_(scope.executor()),
+      routesChanged_(scope.executor()) {
   fillDefaults(options);
   events_ = std::make_unique<kube::EventRecorder>(client, clock, scope, "kubelet");
   node_ = std::make_shared<NodeContext>(
       NodeContext{client, cache, clock, runtime, scope, *events_, addresses_, std::move(options)});
   node_->hasPodman = podmanInstalled();
+  proxy_ = std::make_shared<ServiceProxy>(clock, scope);
 }
 
 NodeAgent::~NodeAgent() = default;
@@ -93,11 +112,13 @@ Json NodeAgent::nodeObject() const {
         {"addresses",
          Json::array({{{"type", "InternalIP"}, {"address", o.hostIp}}, {{"type", "Hostname"}, {"address", o.nodeName}}})},
         {"conditions",
-         Json::array(
-             {condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-              condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-              condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-              condition("Ready", "True", "KubeletReady", "the node runs pods as processes")})},
+         Json::array({memoryPressure_ ? condition("MemoryPressure", "True", "KubeletHasInsufficientMemory",
+                                                  "kubelet has insufficient memory available")
+                                      : condition("MemoryPressure", "False", "KubeletHasSufficientMemory",
+                                                  "kubelet has sufficient memory available"),
+                      condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+                      condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                      condition("Ready", "True", "KubeletReady", "the node runs pods as processes")})},
         {"nodeInfo",
          {{"architecture", arch},
           {"bootID", bootId()},
@@ -150,6 +171,7 @@ Task<void> NodeAgent::heartbeat(std::shared_ptr<NodeAgent> self) {
 }
 
 Task<Status> NodeAgent::start() {
+  raiseDescriptorLimit();
   std::error_code ec;
   for (const char* name : {"/pods", "/logs"}) {
     fs::create_directories(node_->options.dataDir + name, ec);
@@ -165,6 +187,11 @@ Task<Status> NodeAgent::start() {
       if (auto self = weak.lock()) self->onReference(*kind, e);
     });
   }
+  for (const Kind* kind : {&kinds::kService, &kinds::kEndpointSlice}) {
+    node_->cache.of(*kind).onEvent([weak, kind](const kube::InformerEvent& e) {
+      if (auto self = weak.lock()) self->onService(*kind, e);
+    });
+  }
   co_await node_->cache.waitForSync();
   pods.onEvent([weak](const kube::InformerEvent& e) {
     if (auto self = weak.lock()) self->onPod(e);
@@ -172,6 +199,10 @@ Task<Status> NodeAgent::start() {
   co_await removeOrphans();
   node_->scope.spawn("heartbeat", [self = shared_from_this()] { return heartbeat(self); });
   node_->scope.spawn("usage", [self = shared_from_this()] { return measureLoop(self); });
+  if (node_->options.forwardServices)
+    node_->scope.spawn("service ports", [self = shared_from_this()] { return proxyLoop(self); });
+  node_->scope.spawn("service names", [self = shared_from_this()] { return nameLoop(self); });
+  node_->scope.spawn("evictions", [self = shared_from_this()] { return evictionLoop(self); });
   co_return Status{};
 }
 
@@ -179,6 +210,7 @@ void NodeAgent::onPod(const kube::InformerEvent& event) {
   const Json& pod = *event.object;
   const std::string uid = textAt(at(pod, "metadata"), "uid");
   const auto found = workers_.find(uid);
+  routesChanged_.notifyAll();  // host ports
   if (event.type == kube::InformerEvent::Type::Deleted) {
     if (found == workers_.end()) return;
     found->second->gone();
@@ -239,8 +271,8 @@ Task<void> NodeAgent::removeOrphans() {
 }
 
 Task<void> NodeAgent::endOrphan(std::string folder) {
-  std::error_code ec;
   std::vector<std::string> running;
+  std::error_code ec;
   for (fs::recursive_directory_iterator it(folder + "/containers", ec), end; it != end; it.increment(ec)) {
     if (ec || it->path().filename() != "shim.json") continue;
     const std::string run = it->path().parent_path().string();
@@ -252,7 +284,7 @@ Task<void> NodeAgent::endOrphan(std::string folder) {
     const ContainerExit exit = co_await node_->runtime.wait(id);
     (void)exit;
   }
-  fs::remove_all(folder, ec);
+  removePodFolder(folder);
 }
 
 Task<void> NodeAgent::stop(Duration grace) {

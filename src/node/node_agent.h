@@ -7,7 +7,9 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 
+#include "base/offload.h"
 #include "kube/informer.h"
 #include "kube/pod_streams.h"
 #include "node/node_options.h"
@@ -47,6 +49,15 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   void measurePod(const PodWorker& worker, std::map<std::string, bool>* keys);
   void onPod(const kube::InformerEvent& event);
   void onReference(const Kind& kind, const kube::InformerEvent& event);
+  void onService(const Kind& kind, const kube::InformerEvent& event);
+  static Task<void> proxyLoop(std::shared_ptr<NodeAgent> self);
+  static Task<void> nameLoop(std::shared_ptr<NodeAgent> self);
+  static Task<void> resolveExternal(std::shared_ptr<NodeAgent> self);
+  static Task<void> evictionLoop(std::shared_ptr<NodeAgent> self);
+  Task<void> relieveMemory();
+  Task<void> checkStorage();
+  void evict(PodWorker& worker, const std::string& message);
+  Task<void> setMemoryPressure(bool pressure);
   Task<void> removeOrphans();
   Task<void> endOrphan(std::string folder);
   Json nodeObject() const;
@@ -56,6 +67,11 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   AddressBook addresses_;
   UsageMeter meter_;
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by pod uid
+  kube::Signal namesChanged_, routesChanged_;
+  std::shared_ptr<ServiceProxy> proxy_;
+  std::set<std::string> externalNames_;  // those being resolved
+  BlockingPool measuring_{1};            // walks folders
+  bool memoryPressure_ = false;
   bool stopping_ = false;
 };
 

@@ -7,115 +7,20 @@
 #include <filesystem>
 #include <fstream>
 
-#include "kube/testing/fake_client.h"
-#include "kube/testing/loop.h"
-#include "node/process_runtime.h"
 #include "node/shim/launch_file.h"
-#include "node/shim/memory_watch.h"
-#include "node/testing/node_exec_entry.h"
-#include "node/testing/temp_folder.h"
+#include "node/testing/agent_fixture.h"
 
 namespace slipway::node {
 namespace {
 using namespace std::chrono_literals;
-using kube::Loop;
-using testing::TempFolder;
+using testing::shellContainer;
 
-Json shellContainer(const std::string& name, const std::string& script) {
-  return {{"name", name}, {"image", "local"}, {"command", {"/bin/sh", "-c", script}}};
-}
-
-// One platform's node half: everything that dies with the process when it is killed.
-struct Platform {
-  explicit Platform(Loop& loop, kube::FakeClient& api, SystemClock& clock, const std::string& dataDir)
-      : loop(loop),
-        scope(loop.executor(), "test"),
-        cache(api, clock, scope),
-        runtime(loop.executor(), {testing::selfPath(), "node-exec"}) {
-    NodeOptions options;
-    options.nodeName = "node-1";
-    options.dataDir = dataDir;
-    options.self = testing::selfPath();
-    options.backoff = {.base = 200ms, .limit = 1s, .resetAfter = 1min, .configRetry = 50ms};
-    agent = std::make_shared<NodeAgent>(api, cache, clock, scope, runtime, options);
-    const Status started = loop.run(agent->start());
-    EXPECT_TRUE(started) << (started ? "" : started.error().message);
-  }
-  ~Platform() {
-    agent.reset();
-    scope.cancel();
-    loop.run(scope.join());
-  }
-  Loop& loop;
-  TaskScope scope;
-  kube::Cache cache;
-  ProcessRuntime runtime;
-  std::shared_ptr<NodeAgent> agent;
-};
-
-class NodeAgentTest : public ::testing::Test {
- protected:
-  NodeAgentTest() : api_(loop_.executor(), clock_) { api_.podGrace = true; }
-  void SetUp() override { start(); }
-  void TearDown() override {
-    if (platform_) loop_.run(platform_->agent->stop(2s));
-    platform_.reset();
-    EXPECT_TRUE(descendants(::getpid()).empty()) << "a process was left behind";
-  }
-  void start() { platform_ = std::make_unique<Platform>(loop_, api_, clock_, dir_.path()); }
-
-  void create(const std::string& name, Json spec) {
-    spec["nodeName"] = "node-1";
-    api_.put({{"apiVersion", "v1"},
-              {"kind", "Pod"},
-              {"metadata", {{"name", name}, {"namespace", "ns"}, {"labels", {{"app", "x"}}}}},
-              {"spec", std::move(spec)}});
-  }
-  Json pod(const std::string& name) const { return api_.peek(kinds::kPod, {"ns", name}); }
-  Json containerStatus(const std::string& name, std::size_t i = 0, const char* list = "containerStatuses") const {
-    const Json p = pod(name);
-    const Json& all = at(p, "status", list);
-    return all.is_array() && all.size() > i ? all[i] : Json();
-  }
-  bool conditionIs(const std::string& name, const std::string& type, const std::string& status) const {
-    const Json p = pod(name);
-    for (const Json& c : at(p, "status", "conditions"))
-      if (textAt(c, "type") == type) return textAt(c, "status") == status;
-    return false;
-  }
-  bool ready(const std::string& name) const { return conditionIs(name, "Ready", "True"); }
-  std::string phase(const std::string& name) const { return textAt(at(pod(name), "status"), "phase"); }
-  std::string log(const std::string& name, kube::LogOptions options = {}) {
-    auto body = loop_.run(platform_->agent->logs(pod(name), options));
-    if (!body) return "error: " + body.error().message;
-    std::string all;
-    for (;;) {
-      auto chunk = loop_.run(body->read());
-      if (!chunk || chunk->empty()) return all;
-      all += *chunk;
-    }
-  }
-  bool hasEvent(const std::string& reason, const std::string& part) const {
-    for (const Json& e : api_.all(kinds::kEvent))
-      if (textAt(e, "reason") == reason && textAt(e, "message").find(part) != std::string::npos) return true;
-    return false;
-  }
-  void remove(const std::string& name, std::optional<int> grace = {}) {
-    const Status done = loop_.run(api_.remove(kinds::kPod, {"ns", name}, {.gracePeriodSeconds = grace}));
-    EXPECT_TRUE(done);
-  }
-
-  Loop loop_;
-  SystemClock clock_;
-  kube::FakeClient api_;
-  TempFolder dir_;
-  std::unique_ptr<Platform> platform_;
-};
+class NodeAgentTest : public testing::AgentFixture {};
 
 TEST_F(NodeAgentTest, RegistersTheNodeWithCapacityAndReady) {
   const Json node = api_.peek(kinds::kNode, {"", "node-1"});
   EXPECT_FALSE(textAt(at(node, "status", "capacity"), "cpu").empty());
-  EXPECT_EQ(textAt(at(node, "status", "allocatable"), "pods"), "110");
+  EXPECT_EQ(textAt(at(node, "status", "allocatable"), "pods"), "1000");
   EXPECT_EQ(textAt(at(node, "status", "conditions").back(), "type"), "Ready");
 }
 
@@ -335,6 +240,36 @@ TEST_F(NodeAgentTest, WhatEndedWhileThePlatformWasDownIsRestarted) {
   ASSERT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1; }))
       << pod("p").dump(1);
   EXPECT_EQ(intAt(at(containerStatus("p"), "lastState", "terminated"), "exitCode"), 137);
+}
+
+// After a reboot the recorded pids mean other processes, or none.
+TEST_F(NodeAgentTest, AfterARebootPodsRunAgainOnceAndStrangersAreLeftAlone) {
+  create("p", {{"containers", {shellContainer("main", "echo up; exec sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("p"); }));
+  const std::string run = dir_ / ("pods/" + textAt(at(pod("p"), "metadata"), "uid") + "/containers/main/0");
+  auto record = readShimRecord(run);
+  ASSERT_TRUE(record);
+  const auto children = descendants(::getpid());
+  platform_.reset();
+  for (int pid : children) ::kill(pid, SIGKILL);
+  while (::waitpid(-1, nullptr, WNOHANG) >= 0 && !descendants(::getpid()).empty()) ::usleep(1000);
+  const int stranger = ::fork();
+  if (stranger == 0) {
+    ::execlp("sleep", "sleep", "300", nullptr);
+    ::_exit(1);
+  }
+  record->bootId = "another boot";
+  record->pid = record->childPid = stranger;
+  record->startTicks = startTicksOf(stranger);
+  ASSERT_TRUE(writeShimRecord(run, *record));
+  std::filesystem::remove(run + "/exit.json");
+  start();
+  EXPECT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1; }))
+      << pod("p").dump(1);
+  EXPECT_EQ(textAt(at(containerStatus("p"), "lastState", "terminated"), "reason"), "ContainerStatusUnknown");
+  EXPECT_EQ(descendants(::getpid()).size(), 3U) << "one shim, one program, and the stranger";
+  EXPECT_EQ(::kill(stranger, SIGKILL), 0);
+  ::waitpid(stranger, nullptr, 0);
 }
 
 TEST_F(NodeAgentTest, PodsDeletedWhileThePlatformWasDownAreEndedAtStart) {

@@ -66,17 +66,6 @@ std::vector<int> processesOf(const PodWorker& worker, const PodPaths& paths) {
   return pids;
 }
 
-// A container that podman runs is entered with podman.
-void throughPodman(const std::string& folder, kube::SessionOptions& options) {
-  const auto spec = readSpec(folder + "/spec.json");
-  if (!spec || spec->argv[0] != "podman" || options.command.empty()) return;
-  std::vector<std::string> command{"podman", "exec", "--interactive"};
-  if (options.tty) command.emplace_back("--tty");
-  command.push_back("slipway-" + spec->id.substr(0, 16));
-  command.insert(command.end(), options.command.begin(), options.command.end());
-  options.command = std::move(command);
-}
-
 }  // namespace
 
 Task<Result<net::Body>> NodeAgent::logs(Json pod, kube::LogOptions options) {
@@ -138,7 +127,6 @@ Task<Result<std::unique_ptr<kube::ProcessSession>>> NodeAgent::open(Json pod, ku
   const auto found = worker(uidOf(pod));
   const int instance = find(*found, options.container).state->instance;
   const std::string folder = pathsOf(node_->options, pod).runFolder(options.container, instance);
-  throughPodman(folder, options);
   auto session = co_await openSession(node_->scope.executor(), folder, std::move(options));
   co_return session;
 }

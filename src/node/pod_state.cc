@@ -17,12 +17,14 @@ void startOrWait(Decision& d, bool init, std::size_t index, const ContainerState
   }
 }
 
-// One running container that must end: first politely, then by force.
-void stopOne(Decision& d, bool init, std::size_t index, const ContainerState& c, Duration grace, TimePoint now) {
-  const TimePoint killAt = now + std::chrono::duration_cast<TimePoint::duration>(grace);
-  if (!c.stopping || killAt < c.killAt) {
-    d.actions.push_back({ActionKind::Stop, init, index, grace});
-    wakeBy(d, killAt);
+constexpr Duration kLeastGrace = std::chrono::seconds(2);  // for what stops when the grace is used up, as the kubelet's
+
+// One running container that must end: first politely, then by force. `left` of the `grace` that the pod was given.
+void stopOne(Decision& d, bool init, std::size_t index, const ContainerState& c, Duration grace, Duration left,
+             TimePoint now) {
+  if (!c.stopping || grace < c.granted) {
+    d.actions.push_back({ActionKind::Stop, init, index, left});
+    wakeBy(d, now + std::chrono::duration_cast<TimePoint::duration>(left));
   } else if (now >= c.killAt) {
     d.actions.push_back({ActionKind::Kill, init, index, Duration{0}});
   } else {
@@ -34,11 +36,13 @@ void stopOne(Decision& d, bool init, std::size_t index, const ContainerState& c,
 Decision stopAll(const PodPlan& plan, const PodState& state, Duration grace, TimePoint now) {
   Decision d;
   bool busy = false;
+  const Duration rest = state.stopBy ? std::max(Duration{0}, std::min<Duration>(grace, *state.stopBy - now)) : grace;
+  const Duration least = std::min(grace, kLeastGrace);
   auto end = [&](bool init, std::size_t i, const ContainerState& c) {
     if (c.phase != CPhase::Running) return;
     busy = true;
     // A grace already granted is shortened only by a shorter one (kubectl delete --now after delete).
-    stopOne(d, init, i, c, grace, now);
+    stopOne(d, init, i, c, grace, init && plan.init[i].sidecar ? std::max(rest, least) : rest, now);
   };
   for (std::size_t i = 0; i < state.main.size(); ++i) end(false, i, state.main[i]);
   for (std::size_t i = 0; i < state.init.size(); ++i)
@@ -57,7 +61,8 @@ Decision stopAll(const PodPlan& plan, const PodState& state, Duration grace, Tim
 void endIfUnhealthy(Decision& d, const PodPlan& plan, bool init, std::size_t index, const ContainerState& c, TimePoint now) {
   if (!c.unhealthy && !c.stopping) return;
   if (!c.stopping) {
-    stopOne(d, init, index, c, c.unhealthyGrace.value_or(plan.grace), now);
+    const Duration grace = c.unhealthyGrace.value_or(plan.grace);
+    stopOne(d, init, index, c, grace, grace, now);
   } else if (now >= c.killAt) {
     d.actions.push_back({ActionKind::Kill, init, index, Duration{0}});
   } else {
@@ -70,7 +75,7 @@ bool driveInit(Decision& d, const PodPlan& plan, const PodState& state, std::siz
   const ContainerState& c = state.init[i];
   const bool sidecar = plan.init[i].sidecar;
   switch (c.phase) {
-    case CPhase::Running: endIfUnhealthy(d, plan, true, i, c, now); return sidecar && c.started;
+    case CPhase::Running: endIfUnhealthy(d, plan, true, i, c, now); return sidecar && c.started && !c.hookPending;
     case CPhase::Waiting: startOrWait(d, true, i, c, now); return false;
     case CPhase::Exited:
       if (!sidecar && c.exit && c.exit->exitCode == 0) return true;
@@ -120,7 +125,7 @@ bool initDone(const PodPlan& plan, const PodState& state) {
   if (anyMainStarted(state)) return true;
   for (std::size_t i = 0; i < state.init.size(); ++i) {
     const ContainerState& c = state.init[i];
-    if (plan.init[i].sidecar ? !(c.phase == CPhase::Running && c.started)
+    if (plan.init[i].sidecar ? !(c.phase == CPhase::Running && c.started && !c.hookPending)
                              : !(c.phase == CPhase::Exited && c.exit && c.exit->exitCode == 0))
       return false;
   }
@@ -128,6 +133,7 @@ bool initDone(const PodPlan& plan, const PodState& state) {
 }
 
 PodPhase phaseOf(const PodPlan& plan, const PodState& state) {
+  if (state.failure) return PodPhase::Failed;
   if (!initDone(plan, state)) {
     for (std::size_t i = 0; i < state.init.size(); ++i) {
       const ContainerState& c = state.init[i];
@@ -166,11 +172,16 @@ Decision decide(const PodPlan& plan, const PodState& state, TimePoint now) {
   if (state.stopGrace) return stopAll(plan, state, *state.stopGrace, now);
   const PodPhase phase = phaseOf(plan, state);
   if (phase == PodPhase::Succeeded || phase == PodPhase::Failed) {
-    Decision d = stopAll(plan, state, plan.grace, now);  // sidecars end with the pod
+    Decision d = stopAll(plan, state, state.failure ? state.failure->grace : plan.grace, now);  // sidecars end with the pod
     std::erase_if(d.actions, [](const Action& a) { return a.kind == ActionKind::Finish; });
     return d;
   }
   Decision d;
+  if (state.expiresAt && now >= *state.expiresAt) {
+    d.actions.push_back({ActionKind::Expire, false, 0, Duration{0}});
+    return d;
+  }
+  if (state.expiresAt) wakeBy(d, *state.expiresAt);
   if (!state.sandboxReady) {
     if (now >= state.retryAt) {
       d.actions.push_back({ActionKind::Setup, false, 0, Duration{0}});
@@ -185,6 +196,10 @@ Decision decide(const PodPlan& plan, const PodState& state, TimePoint now) {
     const ContainerState& c = state.main[i];
     if (c.phase == CPhase::Running) endIfUnhealthy(d, plan, false, i, c, now);
     if (c.phase == CPhase::Waiting || willRestart(plan, false, i, c)) startOrWait(d, false, i, c, now);
+    // The next one waits for the hook of this one, whether it runs already or is about to.
+    const bool starts = plan.main[i].hasPostStart && !d.actions.empty() &&
+                        d.actions.back() == Action{ActionKind::Start, false, i, Duration{0}};
+    if (starts || (c.phase == CPhase::Running && c.hookPending)) break;
   }
   return d;
 }
@@ -203,7 +218,9 @@ void noteExit(const PodPlan& plan, ContainerState& c, ContainerExit exit, TimePo
   c.retryAt = now + std::chrono::duration_cast<TimePoint::duration>(wait);
   c.phase = CPhase::Exited;
   c.exit = std::move(exit);
-  c.ready = c.started = c.unhealthy = c.stopping = false;
+  c.ready = c.started = c.unhealthy = c.stopping = c.hookPending = false;
+  c.granted = Duration::max();
+  c.pid = 0;
   c.unhealthyGrace.reset();
   c.waitReason.clear();
   c.waitMessage.clear();

@@ -4,7 +4,8 @@
 //   Decision d = decide(plan, state, now);    // then perform d.actions, and ask again at d.wakeAt or on the next event
 //
 // Semantics are the kubelet's: init containers one after the other, sidecars (init containers with restartPolicy Always)
-// kept running beside the rest, back-off 0, 10 s, 20 s … 5 min forgotten after 10 min of running.
+// kept running beside the rest, each container after the postStart hook of the one before, back-off 0, 10 s, 20 s … 5 min
+// forgotten after 10 min of running.
 #pragma once
 #include <chrono>
 #include <optional>
@@ -40,10 +41,13 @@ struct ContainerPlan {
   bool sidecar = false;     // an init container with restartPolicy Always
   bool hasStartup = false;  // probes
   bool hasReadiness = false;
+  bool hasPostStart = false;
+  std::string stopSignal;  // lifecycle.stopSignal, e.g. SIGUSR1; empty: SIGTERM
 };
 struct PodPlan {
   RestartPolicy restartPolicy = RestartPolicy::Always;
   Duration grace = std::chrono::seconds(30);
+  std::optional<Duration> activeDeadline;
   std::vector<ContainerPlan> init, main;
   BackoffRule backoff;
 };
@@ -58,15 +62,25 @@ struct ContainerState {
   std::optional<ContainerExit> previous;  // of the run before
   bool started = false;                   // startup probe passed, or there is none
   bool ready = false;
+  bool hookPending = false;                // its postStart hook runs: it does not count as running yet
   bool unhealthy = false;                  // a liveness or startup probe gave up: restart it
   std::optional<Duration> unhealthyGrace;  // that probe's own grace period
   bool stopping = false;                   // asked to end
   TimePoint killAt;                        // then by force
+  Duration granted = Duration::max();      // the grace it was asked with; a shorter one asks again
+  int pid = 0;                             // of the program, while Running
   std::string waitReason, waitMessage;     // why it could not be started
   TimePoint retryAt{};                     // not before
   int failures = 0;                        // ends since the last healthy run
   Duration backoff{0};                     // the wait now in force; 0: none
   int restarts() const { return instance < 0 ? 0 : instance; }
+};
+
+// Why the node itself ended a pod.
+struct PodFailure {
+  std::string reason;  // Evicted, DeadlineExceeded
+  std::string message;
+  Duration grace{0};
 };
 
 struct PodState {
@@ -75,11 +89,14 @@ struct PodState {
   std::string waitReason, waitMessage;  // why not, for containers that wait
   TimePoint retryAt{};                  // next try to set the sandbox up
   std::optional<Duration> stopGrace;    // set once the pod must end: deletion or shutdown
+  std::optional<TimePoint> stopBy;      // end of that grace, for what stops after the rest
+  std::optional<PodFailure> failure;    // the node ended the pod: it stays as Failed
+  std::optional<TimePoint> expiresAt;   // activeDeadlineSeconds
   std::string ip, hostIp;
   WallTime startTime;
 };
 
-enum class ActionKind { Setup, Start, Stop, Kill, Finish };
+enum class ActionKind { Setup, Start, Stop, Kill, Expire, Finish };
 struct Action {
   ActionKind kind;
   bool init = false;  // container: in state.init, else in state.main

@@ -157,6 +157,7 @@ TEST(PodState, StoppingIsSigtermThenKillThenFinishSidecarsLast) {
   state.stopGrace = 30s;
   EXPECT_EQ(decide(plan, state, kStart).actions, Actions({{ActionKind::Stop, false, 0, 30s}}));
   state.main[0].stopping = true;
+  state.main[0].granted = 30s;
   state.main[0].killAt = kStart + 30s;
   EXPECT_EQ(decide(plan, state, kStart + 1s).wakeAt, kStart + 30s);
   EXPECT_EQ(decide(plan, state, kStart + 30s).actions, Actions({{ActionKind::Kill, false, 0, 0s}}));
@@ -171,9 +172,56 @@ TEST(PodState, AShorterGraceTakesEffectAtOnce) {
   PodState state = readyState(plan);
   run(state.main[0], kStart);
   state.main[0].stopping = true;
+  state.main[0].granted = 30s;
   state.main[0].killAt = kStart + 30s;
   state.stopGrace = 1s;
   EXPECT_EQ(decide(plan, state, kStart).actions, Actions({{ActionKind::Stop, false, 0, 1s}}));
+}
+
+TEST(PodState, SidecarsGetWhatIsLeftOfTheGraceAndTwoSecondsAtLeast) {
+  PodPlan plan = planWith(2, 1);
+  plan.init[0].sidecar = plan.init[1].sidecar = true;
+  PodState state = readyState(plan);
+  for (ContainerState* c : {&state.init[0], &state.init[1], &state.main[0]}) run(*c, kStart);
+  state.stopGrace = 30s;
+  state.stopBy = kStart + 30s;
+  end(plan, state.main[0], 0, kStart + 20s);
+  EXPECT_EQ(decide(plan, state, kStart + 20s).actions, Actions({{ActionKind::Stop, true, 1, 10s}})) << "the last one first";
+  end(plan, state.init[1], 0, kStart + 29s);
+  EXPECT_EQ(decide(plan, state, kStart + 29s).actions, Actions({{ActionKind::Stop, true, 0, 2s}}));
+}
+
+TEST(PodState, AContainerWaitsForThePostStartHookOfTheOneBefore) {
+  PodPlan plan = planWith(1, 2);
+  plan.init[0].sidecar = true;
+  PodState state = readyState(plan);
+  run(state.init[0], kStart);
+  state.init[0].hookPending = true;
+  EXPECT_TRUE(decide(plan, state, kStart).actions.empty());
+  EXPECT_EQ(phaseOf(plan, state), PodPhase::Pending);
+  state.init[0].hookPending = false;
+  EXPECT_EQ(decide(plan, state, kStart).actions, Actions({start(false, 0), start(false, 1)}));
+  plan.main[0].hasPostStart = true;
+  EXPECT_EQ(decide(plan, state, kStart).actions, Actions({start(false, 0)}));
+  run(state.main[0], kStart);
+  state.main[0].hookPending = true;
+  EXPECT_TRUE(decide(plan, state, kStart).actions.empty());
+  state.main[0].hookPending = false;
+  EXPECT_EQ(decide(plan, state, kStart).actions, Actions({start(false, 1)}));
+}
+
+TEST(PodState, APodPastItsDeadlineIsEndedAndStaysFailed) {
+  const PodPlan plan = planWith(0, 1);
+  PodState state = readyState(plan);
+  run(state.main[0], kStart);
+  state.expiresAt = kStart + 60s;
+  EXPECT_EQ(decide(plan, state, kStart).wakeAt, kStart + 60s);
+  EXPECT_EQ(decide(plan, state, kStart + 60s).actions, Actions({{ActionKind::Expire, false, 0, 0s}}));
+  state.failure = PodFailure{"DeadlineExceeded", "m", 5s};
+  EXPECT_EQ(phaseOf(plan, state), PodPhase::Failed);
+  EXPECT_EQ(decide(plan, state, kStart + 60s).actions, Actions({{ActionKind::Stop, false, 0, 5s}}));
+  end(plan, state.main[0], 137, kStart + 61s);
+  EXPECT_TRUE(decide(plan, state, kStart + 62s).actions.empty()) << "neither restarted nor removed";
 }
 
 // Whatever containers do: the order of init containers, the restart policy and the end of a stopped pod hold.
@@ -207,6 +255,7 @@ TEST(PodState, InvariantsHoldOverRandomLives) {
         }
         if (a.kind == ActionKind::Stop) {
           c.stopping = true;
+          c.granted = state.stopGrace.value_or(a.grace);
           c.killAt = now + std::chrono::duration_cast<TimePoint::duration>(a.grace);
         }
         if (a.kind == ActionKind::Kill) end(plan, c, 137, now);

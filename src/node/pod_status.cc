@@ -12,6 +12,8 @@ ContainerPlan containerPlan(const Json& container) {
   plan.sidecar = textAt(container, "restartPolicy") == "Always";
   plan.hasStartup = at(container, "startupProbe").is_object();
   plan.hasReadiness = at(container, "readinessProbe").is_object();
+  plan.stopSignal = textAt(at(container, "lifecycle"), "stopSignal");
+  plan.hasPostStart = at(container, "lifecycle", "postStart").is_object();
   return plan;
 }
 
@@ -42,9 +44,12 @@ struct Where {
 std::pair<Json, Json> statesOf(const Where& w, const ContainerState& c, bool initialised) {
   const ContainerPlan& plan = w.init ? w.plan.init[w.index] : w.plan.main[w.index];
   Json last = c.previous ? Json{{"terminated", terminatedJson(*c.previous)}} : Json::object();
+  const char* pending = w.plan.init.empty() ? "ContainerCreating" : "PodInitializing";
+  if (c.phase == CPhase::Running && c.hookPending) return {Json{{"waiting", waitingJson(pending, "")}}, last};
   if (c.phase == CPhase::Running) return {Json{{"running", {{"startedAt", formatRfc3339(c.startedAt)}}}}, last};
   if (c.phase == CPhase::Exited && c.exit) {
-    const bool backingOff = c.backoff.count() > 0 && !w.state.stopGrace && willRestart(w.plan, w.init, w.index, c);
+    const bool backingOff =
+        c.backoff.count() > 0 && !w.state.stopGrace && !w.state.failure && willRestart(w.plan, w.init, w.index, c);
     if (!backingOff && c.waitReason.empty()) return {Json{{"terminated", terminatedJson(*c.exit)}}, last};
     last = Json{{"terminated", terminatedJson(*c.exit)}};
     if (!c.waitReason.empty()) return {Json{{"waiting", waitingJson(c.waitReason, c.waitMessage)}}, last};
@@ -54,7 +59,10 @@ std::pair<Json, Json> statesOf(const Where& w, const ContainerState& c, bool ini
   }
   if (!c.waitReason.empty()) return {Json{{"waiting", waitingJson(c.waitReason, c.waitMessage)}}, last};
   const bool initializing = !w.plan.init.empty() && !initialised && !(w.init && w.index == 0 && !w.state.sandboxReady);
-  return {Json{{"waiting", waitingJson(initializing ? "PodInitializing" : "ContainerCreating", w.state.waitMessage)}}, last};
+  const std::string reason = !w.state.waitReason.empty() ? w.state.waitReason
+                             : initializing              ? "PodInitializing"
+                                                         : "ContainerCreating";
+  return {Json{{"waiting", waitingJson(reason, w.state.waitMessage)}}, last};
 }
 
 Json containerStatus(const Where& w, bool initialised) {
@@ -67,9 +75,10 @@ Json containerStatus(const Where& w, bool initialised) {
                  {"imageID", c.instance >= 0 ? "slipway://" + plan.image : ""},
                  {"restartCount", c.restarts()},
                  {"ready", done || (c.phase == CPhase::Running && c.ready && (!w.init || plan.sidecar))},
-                 {"started", c.phase == CPhase::Running && c.started},
+                 {"started", c.phase == CPhase::Running && c.started && !c.hookPending},
                  {"state", std::move(state)},
                  {"lastState", std::move(last)}};
+  if (!plan.stopSignal.empty()) status["stopSignal"] = plan.stopSignal;
   if (!c.id.empty()) status["containerID"] = kContainerIdScheme + c.id;
   return status;
 }
@@ -105,6 +114,9 @@ std::vector<Condition> conditionsOf(const Json& pod, const PodPlan& plan, const 
   std::vector<std::string> unready;
   for (std::size_t i = 0; i < state.main.size(); ++i)
     if (!(state.main[i].phase == CPhase::Running && state.main[i].ready)) unready.push_back(plan.main[i].name);
+  for (std::size_t i = 0; i < state.init.size(); ++i)
+    if (plan.init[i].sidecar && !(state.init[i].phase == CPhase::Running && state.init[i].ready))
+      unready.push_back(plan.init[i].name);
   Condition initialized{"Initialized", true, "", ""};
   if (!initDone(plan, state))
     initialized = {"Initialized", false, "ContainersNotInitialized",
@@ -133,11 +145,14 @@ std::vector<Condition> conditionsOf(const Json& pod, const PodPlan& plan, const 
   const bool anyRunning =
       std::any_of(state.main.begin(), state.main.end(), [](const ContainerState& c) { return c.phase == CPhase::Running; });
   const bool terminal = phase == PodPhase::Succeeded || phase == PodPhase::Failed;
-  return {{"PodReadyToStartContainers", state.sandboxReady && (!terminal || anyRunning), "", ""},
-          initialized,
-          ready,
-          containersReady,
-          {"PodScheduled", true, "", ""}};
+  std::vector<Condition> all = {{"PodReadyToStartContainers", state.sandboxReady && (!terminal || anyRunning), "", ""},
+                                initialized,
+                                ready,
+                                containersReady,
+                                {"PodScheduled", true, "", ""}};
+  if (state.failure && state.failure->reason == "Evicted")
+    all.push_back({"DisruptionTarget", true, "TerminationByKubelet", state.failure->message});
+  return all;
 }
 
 Json conditionsJson(const Json& pod, const std::vector<Condition>& conditions, WallTime now) {
@@ -194,6 +209,8 @@ PodPlan planOf(const Json& pod, const BackoffRule& backoff) {
                        : policy == "OnFailure" ? RestartPolicy::OnFailure
                                                : RestartPolicy::Always;
   plan.grace = std::chrono::seconds(std::max<std::int64_t>(0, intAt(spec, "terminationGracePeriodSeconds", 30)));
+  if (at(spec, "activeDeadlineSeconds").is_number_integer())
+    plan.activeDeadline = std::chrono::seconds(intAt(spec, "activeDeadlineSeconds"));
   for (const Json& c : at(spec, "initContainers")) plan.init.push_back(containerPlan(c));
   for (const Json& c : at(spec, "containers")) plan.main.push_back(containerPlan(c));
   plan.backoff = backoff;
@@ -222,6 +239,10 @@ Json statusOf(const Json& pod, const PodPlan& plan, const PodState& state, WallT
                  {"startTime", formatRfc3339(state.startTime)},
                  {"qosClass", textAt(before, "qosClass", qosOf(pod))},
                  {"containerStatuses", statusList(pod, plan, state, false)}};
+  if (state.failure) {
+    status["reason"] = state.failure->reason;
+    status["message"] = state.failure->message;
+  }
   if (!state.ip.empty()) {
     status["podIP"] = state.ip;
     status["podIPs"] = Json::array({{{"ip", state.ip}}});

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "node/pod_fields.h"
 #include "node/pod_status.h"
 #include "node/shim/launch_file.h"
 
@@ -14,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kPublishRetry = std::chrono::seconds(1);
+constexpr auto kTokenRetry = std::chrono::seconds(10);
 constexpr auto kSetUpRetryMax = std::chrono::seconds(30);
 
 TimePoint after(TimePoint t, Duration d) { return t + std::chrono::duration_cast<TimePoint::duration>(d); }
@@ -47,6 +49,8 @@ PodWorker::PodWorker(std::shared_ptr<NodeContext> node, Json pod)
   state_.startTime = node_->clock.wall();
   const std::string before = textAt(at(pod_, "status"), "startTime");
   if (!before.empty()) (void)parseRfc3339(before, &state_.startTime);
+  if (plan_.activeDeadline)
+    state_.expiresAt = after(node_->clock.now(), state_.startTime + *plan_.activeDeadline - node_->clock.wall());
 }
 
 void PodWorker::start() {
@@ -81,7 +85,11 @@ void PodWorker::update(const Json& pod) {
       if (!ours) conditions.push_back(c);
     }
   }
+  const bool describes = at(pod, "metadata", "labels") != at(pod_, "metadata", "labels") ||
+                         at(pod, "metadata", "annotations") != at(pod_, "metadata", "annotations");
+  refresh_ = refresh_ || (describes && state_.sandboxReady);  // downward API volumes show them
   pod_ = pod;
+  noteImages();
   pod_["apiVersion"] = "v1";  // events name them, and items of lists may lack them
   pod_["kind"] = "Pod";
   if (published_.is_object()) pod_["status"]["conditions"] = std::move(conditions);
@@ -89,6 +97,7 @@ void PodWorker::update(const Json& pod) {
   if (!gone_ && !textAt(meta, "deletionTimestamp").empty()) {
     const Duration grace =
         std::chrono::seconds(intAt(meta, "deletionGracePeriodSeconds", plan_.grace / std::chrono::seconds(1)));
+    if (!state_.stopGrace || grace < *state_.stopGrace) state_.stopBy = after(node_->clock.now(), grace);
     state_.stopGrace = state_.stopGrace ? std::min(*state_.stopGrace, grace) : grace;
     keepFiles_ = false;
   }
@@ -99,12 +108,44 @@ void PodWorker::gone() {
   gone_ = true;
   keepFiles_ = false;
   state_.stopGrace = Duration{0};
+  state_.stopBy = node_->clock.now();
   wake();
+}
+
+void PodWorker::end(PodFailure failure) {
+  if (state_.failure || state_.stopGrace) return;
+  state_.stopBy = after(node_->clock.now(), failure.grace);
+  state_.failure = std::move(failure);
+  wake();
+}
+
+// A container whose image was changed in place starts anew with it.
+void PodWorker::noteImages() {
+  for (const bool init : {true, false}) {
+    auto& plans = init ? plan_.init : plan_.main;
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const std::string image = textAt(specOf(init, i), "image");
+      if (image == plans[i].image) continue;
+      plans[i].image = image;
+      ContainerState& c = stateOf(init, i);
+      if (c.phase != ContainerState::Phase::Running || c.unhealthy) continue;
+      c.unhealthy = true;
+      event("Normal", "Killing", fmt::format("Container {} definition changed, will be restarted", plans[i].name),
+            plans[i].name, init);
+    }
+  }
+}
+
+void PodWorker::namesChanged() {
+  if (!state_.sandboxReady || finished_) return;
+  const Status written = writeNames();
+  if (!written) logWarn("pod {}: {}", podTag(pod_), written.error().message);
 }
 
 void PodWorker::shutDown(Duration grace) {
   const Duration wanted = std::min(grace, plan_.grace);
   if (!state_.stopGrace) keepFiles_ = true;
+  if (!state_.stopGrace || wanted < *state_.stopGrace) state_.stopBy = after(node_->clock.now(), wanted);
   state_.stopGrace = state_.stopGrace ? std::min(*state_.stopGrace, wanted) : wanted;
   wake();
 }
@@ -125,7 +166,8 @@ Task<void> PodWorker::run(Self self) {
   PodWorker& w = *self;
   while (!w.finished_) {
     const std::uint64_t seen = w.wakes_;
-    if (w.refresh_) {
+    const bool tokensDue = w.tokensUntil_ != TimePoint{} && w.node_->clock.now() >= w.tokensUntil_;
+    if (w.refresh_ || tokensDue) {
       w.refresh_ = false;
       auto places = co_await w.prepareVolumes();
       if (!places) logWarn("pod {}: {}", podTag(w.pod_), places.error().message);
@@ -139,6 +181,7 @@ Task<void> PodWorker::run(Self self) {
     if (!next.actions.empty() && next.actions != decision.actions) continue;
     if (w.wakes_ != seen) continue;  // a container may have ended while the status was being written
     std::optional<TimePoint> until = next.wakeAt;
+    if (w.tokensUntil_ != TimePoint{} && (!until || w.tokensUntil_ < *until)) until = w.tokensUntil_;
     if (w.publishFailed_ && (!until || w.publishAt_ < *until)) until = w.publishAt_;
     if (!next.actions.empty() && !until) until = after(w.node_->clock.now(), kPublishRetry);
     co_await w.wake_.waitUntil(w.node_->clock, until);
@@ -152,6 +195,10 @@ Task<void> PodWorker::perform(Action action) {
     case ActionKind::Start: co_await startContainer(action.init, action.index); break;
     case ActionKind::Stop: stopContainer(action.init, action.index, action.grace); break;
     case ActionKind::Kill: node_->runtime.kill(stateOf(action.init, action.index).id); break;
+    case ActionKind::Expire:
+      event("Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+      end({"DeadlineExceeded", "Pod was active on the node longer than the specified deadline", plan_.grace});
+      break;
     case ActionKind::Finish: co_await finish(); break;
   }
 }
@@ -173,7 +220,19 @@ Task<void> PodWorker::publish() {
   published_ = std::move(status);
 }
 
+// A pull of an image that nobody waits for any more.
+Task<void> PodWorker::endPulls() {
+  for (auto& [container, pull] : pulls_)
+    if (!pull.id.empty()) node_->runtime.kill(pull.id);
+  for (auto& [container, pull] : pulls_) {
+    while (!pull.id.empty()) {
+      co_await changed_.wait();
+    }
+  }
+}
+
 Task<void> PodWorker::finish() {
+  co_await endPulls();
   if (keepFiles_) {
     finished_ = true;
     changed_.notifyAll();
@@ -189,7 +248,7 @@ Task<void> PodWorker::finish() {
     }
   }
   std::error_code ec;
-  fs::remove_all(paths_.pod, ec);
+  removePodFolder(paths_.pod);
   fs::remove_all(paths_.logs, ec);
   node_->addresses.release(uid());
   finished_ = true;
@@ -230,13 +289,62 @@ Task<References> PodWorker::fetchReferences() {
 }
 
 Task<Result<VolumePlaces>> PodWorker::prepareVolumes() {
+  Status signedTokens = co_await fetchTokens();
+  if (!signedTokens) co_return fail(signedTokens.error());
   const References refs = co_await fetchReferences();
   const PodFacts known = facts();
-  const VolumeInput input{pod_, refs, known, paths_.pod + "/volumes", {}};
+  const VolumeInput input{pod_, refs, known, paths_.pod + "/volumes", tokens_};
   co_return setUpVolumes(input);
 }
 
+// Renewed, as by the kubelet, when 80 % of the shortest lifetime is over.
+Task<Status> PodWorker::fetchTokens() {
+  const std::vector<TokenWish> wishes = tokensWanted(pod_);
+  if (wishes.empty() || (!tokens_.empty() && node_->clock.now() < tokensUntil_)) co_return Status{};
+  if (!node_->options.tokens) co_return fail(Code::Unavailable, "this node has nobody who signs ServiceAccount tokens");
+  std::map<std::string, std::string> fresh;
+  std::int64_t shortest = 24 * 3600;
+  for (const TokenWish& wish : wishes) {
+    const TokenAsk ask{textAt(at(pod_, "metadata"), "namespace"),
+                       textAt(at(pod_, "spec"), "serviceAccountName", "default"),
+                       wish.audience,
+                       wish.seconds,
+                       textAt(at(pod_, "metadata"), "name"),
+                       uid()};
+    auto token = co_await node_->options.tokens(ask);
+    if (!token) {
+      if (!tokens_.empty()) tokensUntil_ = after(node_->clock.now(), kTokenRetry);  // the old ones stay good for a while
+      co_return failIn("cannot sign a token for ServiceAccount " + ask.account, token.error());
+    }
+    fresh[wish.key] = std::move(*token);
+    shortest = std::min(shortest, wish.seconds);
+  }
+  tokens_ = std::move(fresh);
+  tokensUntil_ = after(node_->clock.now(), std::chrono::seconds(std::max<std::int64_t>(1, shortest * 8 / 10)));
+  co_return Status{};
+}
+
+// /etc/hosts and, where the pod asks for another resolver, /etc/resolv.conf. Written in place: containers have the file
+// itself mounted.
+Status PodWorker::writeNames() {
+  const std::string text = hostsFile(pod_, state_.ip, node_->names.blockOf(textAt(at(pod_, "metadata"), "namespace")),
+                                     readWholeFile("/etc/hosts", 1 << 20).value_or(""));
+  SLIP_CHECK(writeFileInPlace(paths_.pod + "/hosts", text));
+  const std::string resolver = resolverFile(pod_, readWholeFile("/etc/resolv.conf", 1 << 20).value_or(""));
+  if (resolver.empty()) return {};
+  return writeFileInPlace(paths_.pod + "/resolv.conf", resolver);
+}
+
 Task<void> PodWorker::setUp() {
+  if (const std::vector<std::string> refused = podRefusals(at(pod_, "spec")); !refused.empty()) {
+    std::string all;
+    for (const std::string& line : refused) all += (all.empty() ? "" : "; ") + line;
+    event("Warning", "Failed", "Error: " + all);
+    state_.waitReason = "CreateContainerConfigError";
+    state_.waitMessage = all;
+    state_.retryAt = TimePoint::max();  // what it asks for cannot change
+    co_return;
+  }
   const bool hostNetwork = boolAt(at(pod_, "spec"), "hostNetwork");
   state_.ip = hostNetwork ? state_.hostIp : node_->addresses.assign(uid());
   std::error_code ec;
@@ -250,6 +358,10 @@ Task<void> PodWorker::setUp() {
   Result<VolumePlaces> places = fail(Code::Internal, "");
   if (written) {
     places = co_await prepareVolumes();
+  }
+  if (written && places) {
+    const Status named = writeNames();
+    if (!named) places = fail(named.error());
   }
   if (written && places) {
     state_.sandboxReady = true;

@@ -14,6 +14,7 @@
 #include "node/pod_state.h"
 #include "node/probe.h"
 #include "node/runtime.h"
+#include "node/service_names.h"
 #include "node/volumes.h"
 
 namespace slipway::node {
@@ -30,6 +31,8 @@ struct NodeContext {
   NodeOptions options;
   ImagePrograms images = ImagePrograms::defaults();
   bool hasPodman = false;
+  PlatformUser user = PlatformUser::current();
+  ServiceNames names;
   std::set<std::string> notesSaid;  // shortcomings of this machine that were logged already
 };
 
@@ -49,6 +52,8 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void update(const Json& pod);   // a newer version of the same pod
   void gone();                    // the object no longer exists: end at once
   void shutDown(Duration grace);  // the platform stops: end, but keep the pod and its files
+  void end(PodFailure failure);   // the node's own decision: the pod stays, as Failed
+  void namesChanged();            // of services: its hosts file is written anew
   void referenceChanged(const Kind& kind, const std::string& name);  // a ConfigMap, Secret or claim of its namespace
 
   bool finished() const { return finished_; }
@@ -69,14 +74,22 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   Task<void> perform(Action action);
   Task<void> publish();
   Task<void> finish();
+  Task<void> endPulls();
   void wake();
 
   Task<void> setUp();
   Task<Result<VolumePlaces>> prepareVolumes();
+  Task<Status> fetchTokens();
+  Status writeNames();
+  void noteImages();
   Task<References> fetchReferences();
   Task<Json> fetch(Kind kind, std::string name);
   Task<void> startContainer(bool init, std::size_t index);
   Task<Result<Launch>> prepareLaunch(bool init, std::size_t index);
+  Status addMounts(Launch& launch, const Json& spec, const ContainerProgram& program);
+  static Task<void> pullImage(Self self, bool init, std::size_t index);
+  Task<Result<Launch>> preparePull(bool init, std::size_t index);
+  void addEnvironment(Launch& launch, const Environment& own) const;
   void refuseStart(ContainerState& c, const ContainerPlan& plan, const Error& error, bool image);
   void noteStarted(bool init, std::size_t index, const Started& started);
   void watchRun(RunRef ref);
@@ -86,6 +99,7 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   static Task<void> probeLoop(Self self, RunRef ref, ProbeKind kind);
   void onProbe(const RunRef& ref, ProbeKind kind, const ProbeSpec& spec, ProbeVerdict verdict);
   static Task<void> runHook(Self self, RunRef ref, bool preStop, Duration limit);
+  void hookDone(const RunRef& ref, bool preStop, bool success);
   void stopContainer(bool init, std::size_t index, Duration grace);
   void recover();
   void recoverContainer(bool init, std::size_t index);
@@ -115,6 +129,14 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   bool refresh_ = false;    // a mounted ConfigMap or Secret changed
   bool finished_ = false;
   int setUpTries_ = 0;
+  std::map<std::string, std::string> tokens_;  // as VolumeInput::tokens
+  TimePoint tokensUntil_{};                    // then they are renewed; none: never
+  struct Pull {
+    int forInstance = -1;   // the start that its image is there for
+    std::string imageUser;  // as the image names it
+    std::string id;         // of the pull that runs now
+  };
+  std::map<std::pair<bool, std::size_t>, Pull> pulls_;  // by container, of images that run with podman
 };
 
 }  // namespace slipway::node

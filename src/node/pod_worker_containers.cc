@@ -1,6 +1,7 @@
 // The part of PodWorker that starts, watches and stops single containers.
 #include <sys/stat.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "base/ids.h"
@@ -19,6 +20,8 @@ using CPhase = ContainerState::Phase;
 
 constexpr auto kQuietStart = std::chrono::seconds(2);  // failed probes this soon after the start make no event
 constexpr std::size_t kMaxTerminationMessage = 4096;   // bytes, as the kubelet's
+constexpr auto kHookLimit = std::chrono::hours(24);   // a postStart hook has no limit of its own; it ends with its container
+constexpr auto kAfterHook = std::chrono::seconds(2);  // for the program to end after a preStop hook that took all its grace
 
 TimePoint after(TimePoint t, Duration d) { return t + std::chrono::duration_cast<TimePoint::duration>(d); }
 
@@ -29,12 +32,30 @@ const char* probeName(ProbeKind kind) {
   return kind == ProbeKind::Startup ? "Startup" : kind == ProbeKind::Readiness ? "Readiness" : "Liveness";
 }
 
+// "SIGUSR1" or "SIGRTMIN+2"; nullopt: no such signal.
+std::optional<int> signalNumber(const std::string& name) {
+  if (name.starts_with("SIGRTMIN+")) return SIGRTMIN + std::atoi(name.c_str() + 9);
+  if (name.starts_with("SIGRTMAX-")) return SIGRTMAX - std::atoi(name.c_str() + 9);
+  if (name == "SIGRTMIN") return SIGRTMIN;
+  if (name == "SIGRTMAX") return SIGRTMAX;
+  for (int n = 1; n < SIGRTMIN; ++n) {
+    const char* known = ::sigabbrev_np(n);
+    if (known != nullptr && name == std::string("SIG") + known) return n;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Task<void> PodWorker::startContainer(bool init, std::size_t index) {
   const ContainerPlan& plan = planOf(init, index);
   Result<Launch> launch = co_await prepareLaunch(init, index);
   ContainerState& c = stateOf(init, index);
+  if (!launch && launch.error().detail == "pull") {
+    c.retryAt = TimePoint::max();  // pullImage says when
+    node_->scope.spawn("pull", [self = shared_from_this(), init, index] { return pullImage(self, init, index); });
+    co_return;
+  }
   if (!launch) {
     refuseStart(c, plan, launch.error(), launch.error().detail == "image");
     co_return;
@@ -46,7 +67,8 @@ Task<void> PodWorker::startContainer(bool init, std::size_t index) {
   c.waitReason.clear();
   c.waitMessage.clear();
   removeOldRuns(plan.name, c.instance);
-  event("Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine", plan.image), plan.name, init);
+  if (!pulls_.contains({init, index}))
+    event("Normal", "Pulled", fmt::format("Container image \"{}\" already present on machine", plan.image), plan.name, init);
   event("Normal", "Created", "Created container: " + plan.name, plan.name, init);
   c.startedTick = node_->clock.now();
   Result<Started> started = co_await node_->runtime.start(std::move(*launch));
@@ -87,31 +109,33 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   const ContainerPlan& plan = planOf(init, index);
   Result<ContainerProgram> program = programFor(spec, node_->images, node_->options.self, node_->hasPodman);
   if (!program) co_return fail(program.error().code, program.error().message, "image");
-  SLIP_CO_TRY(const Environment env, resolveEnvironment(pod_, spec, refs, known));
-  const VolumeInput input{pod_, refs, known, paths_.pod + "/volumes", {}};
-  SLIP_CO_TRY(const VolumePlaces places, setUpVolumes(input));
+  const int instance = stateOf(init, index).instance + 1;
+  if (program->podman && pulls_[{init, index}].forInstance != instance) co_return fail(Code::Unavailable, "", "pull");
+  const Environment services = node_->names.environmentOf(textAt(at(pod_, "metadata"), "namespace"),
+                                                          boolAt(at(pod_, "spec"), "enableServiceLinks", true));
+  SLIP_CO_TRY(const Environment env, resolveEnvironment(pod_, spec, refs, known, services));
+  Result<VolumePlaces> places = co_await prepareVolumes();
+  SLIP_CO_CHECK(places);
   Launch l;
-  SLIP_CO_TRY(l.mounts, mountsOf(spec, places, env));
+  SLIP_CO_TRY(l.mounts, mountsOf(spec, *places, env));
+  const bool ours = program->known && program->argv[0] == node_->options.self;
+  SLIP_CO_TRY(l.security, securityOf(pod_, spec, node_->user,
+                                     {.ours = ours,
+                                      .image = program->podman,
+                                      .imageUser = program->podman ? pulls_[{init, index}].imageUser : ""}));
   l.id = randomHex(32);
   l.podUid = uid();
   l.podName = textAt(at(pod_, "metadata"), "name");
   l.ns = textAt(at(pod_, "metadata"), "namespace");
   l.container = plan.name;
-  l.instance = stateOf(init, index).instance + 1;
-  Environment all = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-                     {"HOME", "/root"},
-                     {"HOSTNAME", l.podName},
-                     {"SLIPWAY_POD_IP", state_.ip},
-                     {"SLIPWAY_STORAGE_CACHE", node_->options.dataDir + "/cache/models"}};
-  all.insert(all.end(), node_->options.environment.begin(), node_->options.environment.end());
-  all.insert(all.end(), env.begin(), env.end());
-  std::map<std::string, std::string> last(all.begin(), all.end());
-  for (const auto& [name, value] : all) last[name] = value;
-  for (const auto& [name, value] : last) l.env.push_back(name + "=" + value);
+  l.instance = instance;
+  l.hostname = boolAt(at(pod_, "spec"), "hostNetwork") ? "" : hostnameOf(pod_);
+  l.stopSignal = signalNumber(plan.stopSignal).value_or(SIGTERM);
+  addEnvironment(l, env);
   const Json& limits = at(spec, "resources", "limits");
   l.memoryLimit = std::max<std::int64_t>(0, wholeOf(textAt(limits, "memory", "0")).value_or(0));
   l.cpuMillis = std::max<std::int64_t>(0, milliOf(textAt(limits, "cpu", "0")).value_or(0));
-  l.workingDir = textAt(spec, "workingDir");
+  l.workingDir = expandVariables(textAt(spec, "workingDir"), env);
   l.openStdin = boolAt(spec, "stdin");
   l.stdinOnce = boolAt(spec, "stdinOnce");
   l.tty = boolAt(spec, "tty");
@@ -121,34 +145,75 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   l.logMaxFiles = node_->options.logMaxFiles;
   l.substituteMounts = program->known;
   for (const std::string& word : program->argv) l.argv.push_back(expandVariables(word, env));
-  if (program->podman) l = podmanLaunch(std::move(l), spec, env);
   std::error_code ec;
   fs::create_directories(l.folder, ec);
   if (!ec) fs::create_directories(fs::path(l.logPath).parent_path(), ec);
   if (ec) co_return fail(Code::Internal, fmt::format("cannot create {}: {}", l.folder, ec.message()));
   SLIP_CO_CHECK(writeFileAtomic(l.folder + "/termination-log", "", 0666));
-  const std::string messagePath = textAt(spec, "terminationMessagePath", "/dev/termination-log");
-  if (messagePath != "/dev/termination-log" && messagePath.starts_with("/") && !program->podman)
-    l.mounts.push_back({l.folder + "/termination-log", messagePath, false});
+  SLIP_CO_CHECK(addMounts(l, spec, *program));
+  if (program->podman) l = podmanLaunch(std::move(l), spec, env);
   co_return l;
+}
+
+// What every container sees besides its own volumes.
+Status PodWorker::addMounts(Launch& l, const Json& spec, const ContainerProgram& program) {
+  const auto taken = [&l](const std::string& path) {
+    return std::any_of(l.mounts.begin(), l.mounts.end(), [&](const Mount& m) { return m.target == path; });
+  };
+  std::error_code ec;
+  for (const char* name : {"hosts", "resolv.conf"}) {
+    const std::string target = std::string("/etc/") + name;
+    const std::string source = paths_.pod + "/" + name;
+    if (!taken(target) && fs::exists(source, ec)) l.mounts.push_back({source, target, false});
+  }
+  const std::string messagePath = textAt(spec, "terminationMessagePath", "/dev/termination-log");
+  if ((messagePath != "/dev/termination-log" || program.podman) && messagePath.starts_with("/") && !taken(messagePath))
+    l.mounts.push_back({l.folder + "/termination-log", messagePath, false});
+  const bool ours = program.known && program.argv[0] == node_->options.self;
+  if (!ours) return {};
+  if (program.argv.size() > 1 && program.argv[1] == "storage-init") {
+    // It works for the node: it fills the node's cache, which no pod may write.
+    l.security.user.reset();
+    l.security.group.reset();
+    l.security.groups.clear();
+  } else if (l.security.user && *l.security.user != node_->user.user) {
+    // Another user may not reach this binary where it lies.
+    l.mounts.push_back({node_->options.self, "/.slipway/slipway", true});
+    l.argv[0] = "/.slipway/slipway";
+  }
+  return {};
+}
+
+void PodWorker::addEnvironment(Launch& l, const Environment& own) const {
+  Environment all = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                     {"HOME", "/root"},
+                     {"HOSTNAME", hostnameOf(pod_)},
+                     {"SLIPWAY_POD_IP", state_.ip},
+                     {"SLIPWAY_STORAGE_CACHE", node_->options.dataDir + "/cache/models"}};
+  if (l.security.user && *l.security.user != 0) all[1].second = "/";
+  all.insert(all.end(), node_->options.environment.begin(), node_->options.environment.end());
+  all.insert(all.end(), own.begin(), own.end());
+  std::map<std::string, std::string> last;
+  for (const auto& [name, value] : all) last[name] = value;
+  for (const auto& [name, value] : last) l.env.push_back(name + "=" + value);
 }
 
 void PodWorker::noteStarted(bool init, std::size_t index, const Started& started) {
   ContainerState& c = stateOf(init, index);
   const ContainerPlan& plan = planOf(init, index);
   c.phase = CPhase::Running;
+  c.pid = started.pid;
   c.startedAt = started.startedAt;
   c.stopping = c.unhealthy = false;
   c.started = !plan.hasStartup;
-  c.ready = c.started && !plan.hasReadiness;
+  c.hookPending = plan.hasPostStart;
+  c.ready = c.started && !plan.hasReadiness && !c.hookPending;
   if (!started.note.empty() && node_->notesSaid.insert(started.note).second) logWarn("this machine: {}", started.note);
   event("Normal", "Started", "Started container " + plan.name, plan.name, init);
   const RunRef ref{init, index, c.id};
   watchRun(ref);
-  if (at(specOf(init, index), "lifecycle", "postStart").is_object()) {
-    node_->scope.spawn("postStart",
-                       [self = shared_from_this(), ref, grace = plan_.grace] { return runHook(self, ref, false, grace); });
-  }
+  if (plan.hasPostStart)
+    node_->scope.spawn("postStart", [self = shared_from_this(), ref] { return runHook(self, ref, false, kHookLimit); });
   wake();
 }
 
@@ -196,8 +261,7 @@ Task<void> PodWorker::probeLoop(Self self, RunRef ref, ProbeKind kind) {
   ContainerState* c = w.current(ref);
   if (c == nullptr) co_return;
   const Json& spec = w.specOf(ref.init, ref.index);
-  ProbeTracker tracker(probeSpecOf(at(spec, probeField(kind)), spec), kind,
-                       kind == ProbeKind::Startup ? c->startedTick : w.node_->clock.now());
+  ProbeTracker tracker(probeSpecOf(at(spec, probeField(kind)), spec), kind, c->startedTick);
   for (;;) {
     co_await w.node_->clock.sleepUntil(tracker.nextAt());
     c = w.current(ref);
@@ -223,7 +287,7 @@ void PodWorker::onProbe(const RunRef& ref, ProbeKind kind, const ProbeSpec& spec
     c.ready = success;
   } else if (kind == ProbeKind::Startup && success) {
     c.started = true;
-    c.ready = !plan.hasReadiness;
+    c.ready = !plan.hasReadiness && !c.hookPending;
     startProbes(ref);
   } else if (!success && !c.unhealthy) {
     c.unhealthy = true;
@@ -249,21 +313,31 @@ Task<void> PodWorker::runHook(Self self, RunRef ref, bool preStop, Duration limi
   const ProbeResult result = co_await runProbe(action, w.state_.ip, ref.id, w.node_->runtime);
   ContainerState* c = w.current(ref);
   if (c == nullptr) co_return;
-  const std::string name = w.planOf(ref.init, ref.index).name;
   if (!result.success)
     w.event("Warning", preStop ? "FailedPreStopHook" : "FailedPostStartHook",
-            fmt::format("{} failed: {}", preStop ? "PreStopHook" : "PostStartHook", result.message), name, ref.init);
-  if (preStop) w.node_->runtime.terminate(ref.id);
-  if (!preStop && !result.success) {
-    c->unhealthy = true;
-    w.wake();
+            fmt::format("{} failed: {}", preStop ? "PreStopHook" : "PostStartHook", result.message),
+            w.planOf(ref.init, ref.index).name, ref.init);
+  w.hookDone(ref, preStop, result.success);
+}
+
+void PodWorker::hookDone(const RunRef& ref, bool preStop, bool success) {
+  ContainerState& c = stateOf(ref.init, ref.index);
+  if (preStop) {
+    node_->runtime.terminate(ref.id);
+    c.killAt = std::max(c.killAt, after(node_->clock.now(), kAfterHook));
+  } else {
+    c.hookPending = false;
+    c.ready = success && c.started && !planOf(ref.init, ref.index).hasReadiness;
+    c.unhealthy = c.unhealthy || !success;
   }
+  wake();
 }
 
 void PodWorker::stopContainer(bool init, std::size_t index, Duration grace) {
   ContainerState& c = stateOf(init, index);
   const bool again = c.stopping;
   c.stopping = true;
+  c.granted = state_.stopGrace.value_or(state_.failure ? state_.failure->grace : grace);
   c.killAt = after(node_->clock.now(), grace);
   c.ready = false;
   const ContainerPlan& plan = planOf(init, index);
@@ -299,6 +373,10 @@ void PodWorker::recover() {
   if (state_.ip.empty()) return;
   node_->addresses.keep(uid(), state_.ip);
   state_.sandboxReady = true;
+  const Json& status = at(pod_, "status");
+  const std::string reason = textAt(status, "reason");
+  if (textAt(status, "phase") == "Failed" && (reason == "Evicted" || reason == "DeadlineExceeded"))
+    state_.failure = PodFailure{reason, textAt(status, "message"), Duration{0}};
   for (std::size_t i = 0; i < state_.init.size(); ++i) recoverContainer(true, i);
   for (std::size_t i = 0; i < state_.main.size(); ++i) recoverContainer(false, i);
 }
@@ -336,6 +414,7 @@ void PodWorker::recoverContainer(bool init, std::size_t index) {
     return;
   }
   c.phase = CPhase::Running;
+  c.pid = adopted->pid;
   c.startedAt = adopted->startedAt;
   c.startedTick = after(node_->clock.now(), -(node_->clock.wall() - c.startedAt));
   c.started = !plan.hasStartup;

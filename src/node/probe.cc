@@ -12,6 +12,7 @@
 
 #include "net/client.h"
 #include "net/tls.h"
+#include "node/grpc_health.h"
 
 namespace slipway::node {
 namespace asio = boost::asio;
@@ -99,6 +100,41 @@ Task<ProbeResult> probeHttps(ProbeSpec spec, std::string host) {
   co_return ProbeResult{false, fmt::format("HTTP probe failed with statuscode: {}", response->status)};
 }
 
+// What the kubelet's client says of an answer that is no good.
+ProbeResult grpcVerdict(const ProbeSpec& spec, const GrpcHealthReply& reply) {
+  const auto status = reply.status();
+  if (!status) return {false, fmt::format("error: health rpc probe failed: service \"{}\" is not known", spec.service)};
+  if (*status == 1) return {true, ""};
+  return {false, fmt::format("service unhealthy (responded with \"{}\")", GrpcHealthReply::statusName(*status))};
+}
+
+Task<ProbeResult> probeGrpc(ProbeSpec spec, std::string host) {
+  boost::system::error_code ec;
+  const std::string where = fmt::format("{}:{}", host, spec.port);
+  const auto address = asio::ip::make_address(host, ec);
+  if (ec) co_return ProbeResult{false, fmt::format("dial tcp {}: not an address", where)};
+  tcp::socket socket(co_await asio::this_coro::executor);
+  co_await socket.async_connect(tcp::endpoint(address, spec.port), asio::redirect_error(asio::use_awaitable, ec));
+  if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
+  if (ec)
+    co_return ProbeResult{false, fmt::format("timeout: failed to connect service \"{}\" within {}s", where,
+                                             std::chrono::duration_cast<std::chrono::seconds>(spec.timeout).count())};
+  GrpcHealthReply reply;
+  std::string send = grpcHealthRequest(where, spec.service);
+  char buffer[4096];
+  for (;;) {
+    if (!send.empty()) co_await asio::async_write(socket, asio::buffer(send), asio::redirect_error(asio::use_awaitable, ec));
+    std::size_t n = 0;
+    if (!ec) n = co_await socket.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
+    if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
+    if (ec) co_return ProbeResult{false, fmt::format("error: health rpc probe failed: {}", ec.message())};
+    const auto done = reply.feed(std::string_view(buffer, n));
+    if (!done) co_return ProbeResult{false, fmt::format("error: health rpc probe failed: {}", done.error().message)};
+    if (*done) co_return grpcVerdict(spec, reply);
+    send = reply.takeReplies();
+  }
+}
+
 Task<ProbeResult> probeExec(ProbeSpec spec, std::string containerId, Runtime& runtime) {
   auto result = co_await runtime.exec(containerId, spec.command, spec.timeout);
   if (!result) co_return ProbeResult{false, result.error().message};
@@ -120,6 +156,7 @@ ProbeSpec probeSpecOf(const Json& probe, const Json& container) {
   const Json& http = at(probe, "httpGet");
   const Json& tcpSocket = at(probe, "tcpSocket");
   const Json& exec = at(probe, "exec");
+  const Json& grpc = at(probe, "grpc");
   if (http.is_object()) {
     spec.action = ProbeSpec::Action::HttpGet;
     spec.host = textAt(http, "host");
@@ -132,6 +169,10 @@ ProbeSpec probeSpecOf(const Json& probe, const Json& container) {
     spec.action = ProbeSpec::Action::TcpSocket;
     spec.host = textAt(tcpSocket, "host");
     spec.port = portOf(at(tcpSocket, "port"), container);
+  } else if (grpc.is_object()) {
+    spec.action = ProbeSpec::Action::Grpc;
+    spec.port = portOf(at(grpc, "port"), container);
+    spec.service = textAt(grpc, "service");
   } else if (exec.is_object()) {
     spec.action = ProbeSpec::Action::Exec;
     for (const Json& word : at(exec, "command"))
@@ -175,11 +216,15 @@ Task<ProbeResult> runProbe(ProbeSpec spec, std::string podIp, std::string contai
   asio::steady_timer timer(co_await asio::this_coro::executor,
                            std::chrono::duration_cast<std::chrono::steady_clock::duration>(spec.timeout));
   Task<ProbeResult> look = spec.action == ProbeSpec::Action::TcpSocket ? probeTcp(host, spec.port)
+                           : spec.action == ProbeSpec::Action::Grpc    ? probeGrpc(spec, host)
                            : spec.tls                                  ? probeHttps(spec, host)
                                                                        : probeHttp(spec, host);
   boost::system::error_code ec;
   auto got = co_await (std::move(look) || timer.async_wait(asio::redirect_error(asio::use_awaitable, ec)));
   if (got.index() == 0) co_return std::get<0>(got);
+  if (spec.action == ProbeSpec::Action::Grpc)
+    co_return ProbeResult{false, fmt::format("timeout: health rpc did not complete within {}s",
+                                             std::chrono::duration_cast<std::chrono::seconds>(spec.timeout).count())};
   const char* what = spec.action == ProbeSpec::Action::TcpSocket ? "dial tcp" : "Get";
   co_return ProbeResult{
       false, fmt::format("{} {}:{}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)", what, host,

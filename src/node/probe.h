@@ -19,7 +19,7 @@ enum class ProbeKind { Startup, Readiness, Liveness };
 enum class ProbeVerdict { Unchanged, Success, Failure };
 
 struct ProbeSpec {
-  enum class Action { None, HttpGet, TcpSocket, Exec } action = Action::None;
+  enum class Action { None, HttpGet, TcpSocket, Exec, Grpc } action = Action::None;
   Duration initialDelay{0};
   Duration period = std::chrono::seconds(10);
   Duration timeout = std::chrono::seconds(1);
@@ -32,6 +32,7 @@ struct ProbeSpec {
   std::string path = "/";
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::string> command;
+  std::string service;  // grpc: which service of grpc.health.v1
 };
 // `probe` may also be a lifecycle handler. A port may be a name of one of the container's ports; 0: no such name.
 ProbeSpec probeSpecOf(const Json& probe, const Json& container);

@@ -252,8 +252,14 @@ Task<Result<ExecResult>> ProcessRuntime::exec(std::string id, std::vector<std::s
   };
   const Reaper reaper(*pid);
   stream_descriptor process(executor_, pidfd);
+  // A program that lingers after its container has ended has nobody left to answer for it.
+  using namespace asio::experimental::awaitable_operators;
+  const std::shared_ptr<Child> child = found->second;
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  ReadText read = co_await readAll(output, kMaxExecOutput, timeout);
+  auto got = co_await (readAll(output, kMaxExecOutput, timeout) ||
+                       child->process.async_wait(stream_descriptor::wait_read, asio::use_awaitable));
+  if (got.index() == 1) co_return fail(Code::NotFound, "the container has ended");
+  ReadText read = std::get<0>(std::move(got));
   // A command may close its output and go on.
   bool ended = false;
   if (!read.timedOut) {

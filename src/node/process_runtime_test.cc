@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "node/shim/launch_file.h"
 #include "node/shim/memory_watch.h"
+#include "node/shim_binary.h"
 #include "node/testing/node_exec_entry.h"
 #include "node/testing/temp_folder.h"
 
@@ -161,6 +162,29 @@ TEST_F(ProcessRuntimeTest, LogsAreRotatedAndBounded) {
   EXPECT_FALSE(std::filesystem::exists(l.logPath + ".3"));
   EXPECT_LE(std::filesystem::file_size(l.logPath + ".1"), 40000U);
   EXPECT_NE(logOf(l).find("line 2999 "), std::string::npos);
+}
+
+// One runs beside every container: 500 of them must fit.
+TEST_F(ProcessRuntimeTest, TheStaticShimRunsContainersInTwoMegabytes) {
+  const std::vector<std::string> command = installShim(dir_.path());
+  ASSERT_EQ(command.size(), 1U) << "the shim that this binary carries cannot be run";
+  ProcessRuntime small(io_.get_executor(), command);
+  const Launch l = shell("echo hi; exec sleep 60");
+  const auto started = run(small.start(l));
+  ASSERT_TRUE(started) << started.error().message;
+  const auto record = readShimRecord(l.folder);
+  ASSERT_TRUE(record);
+  const std::string maps = readWholeFile(fmt::format("/proc/{}/smaps_rollup", record->pid), 65536).value_or("");
+  const std::size_t pss = maps.find("\nPss:");
+  ASSERT_NE(pss, std::string::npos);
+  EXPECT_LT(std::atoi(maps.c_str() + pss + 5), 2048) << "KiB";
+  auto inside = run(small.exec(l.id, {"/bin/sh", "-c", "echo inside"}, 5s));
+  ASSERT_TRUE(inside);
+  EXPECT_EQ(inside->output, "inside\n");
+  small.kill(l.id);
+  EXPECT_EQ(run(small.wait(l.id)).exitCode, 137);
+  EXPECT_NE(logOf(l).find("stdout F hi"), std::string::npos);
+  EXPECT_EQ(installShim(dir_.path()), command) << "written once";
 }
 
 }  // namespace

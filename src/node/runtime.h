@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "node/pod_state.h"
+#include "node/security.h"
 
 namespace slipway::node {
 
@@ -38,6 +39,11 @@ struct Launch {
   std::uint64_t logMaxBytes = 10 << 20;  // per file, then it is rotated
   int logMaxFiles = 5;                   // files kept, the current one included
   bool substituteMounts = false;         // where no mount namespace can be had: replace mount paths in argv and env instead
+  Security security;
+  bool privateFiles = true;             // false: it sees this machine's files as they are, without `mounts`
+  std::vector<std::string> execPrefix;  // what exec puts in front of its command; then it runs outside, as the node
+  std::string hostname;  // what the program's machine calls itself; empty, or where that cannot be: this machine's
+  int stopSignal = 15;   // what terminate() sends
 };
 
 struct Started {
@@ -60,9 +66,10 @@ class Runtime {
   virtual Result<Started> adopt(const std::string& id, const std::string& folder) = 0;
   // Resumes when the container has ended and all its processes are gone.
   virtual Task<ContainerExit> wait(std::string id) = 0;
-  virtual void terminate(const std::string& id) = 0;  // SIGTERM to its process group
+  virtual void terminate(const std::string& id) = 0;  // its stop signal to its process group
   virtual void kill(const std::string& id) = 0;       // SIGKILL to everything in it
-  // Runs a program inside the container. Timeout when it takes longer (it is killed).
+  // Runs a program inside the container. Timeout when it takes longer (it is killed), NotFound when the container ends
+  // before it.
   virtual Task<Result<ExecResult>> exec(std::string id, std::vector<std::string> argv, Duration timeout) = 0;
 };
 

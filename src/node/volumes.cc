@@ -1,5 +1,6 @@
 #include "node/volumes.h"
 
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +8,8 @@
 #include <filesystem>
 
 #include "base/ids.h"
+#include "node/quantity.h"
+#include "node/security.h"
 #include "node/shim/launch_file.h"
 
 namespace slipway::node {
@@ -105,7 +108,11 @@ Status addProjected(Files& files, const Json& projected, const VolumeInput& in, 
     if (source.contains("serviceAccountToken")) {
       const std::string path = textAt(source["serviceAccountToken"], "path", "token");
       const auto token = in.tokens.find(volume + "/" + path);
-      if (isSafeRelative(path)) files[path] = {token == in.tokens.end() ? "" : token->second, 0600};
+      if (token == in.tokens.end())
+        return fail(Code::Unavailable, fmt::format("no token for the pod's ServiceAccount ({})", path));
+      if (!isSafeRelative(path))
+        return fail(Code::Invalid, fmt::format("serviceAccountToken path \"{}\" must be relative and without ..", path));
+      files[path] = {token->second, fsGroupOf(in.pod) ? 0600 : mode};
     }
   }
   return {};
@@ -151,16 +158,51 @@ Result<VolumePlace> hostPlace(const Json& source) {
   return VolumePlace{path, false};
 }
 
+bool isMountPoint(const std::string& path) {
+  struct stat inner{};
+  struct stat outer{};
+  return ::stat(path.c_str(), &inner) == 0 && ::stat((path + "/..").c_str(), &outer) == 0 && inner.st_dev != outer.st_dev;
+}
+
+// Memory as the medium: a tmpfs of the asked size. Where mounting is not allowed it stays a folder on disk, and only the
+// look at its size holds the limit.
+void mountMemory(const std::string& folder, const Json& source) {
+  if (isMountPoint(folder)) return;
+  const auto limit = wholeOf(textAt(source, "sizeLimit", "0"));
+  const std::string options = limit && *limit > 0 ? fmt::format("mode=0777,size={}", *limit) : "mode=0777";
+  ::mount("tmpfs", folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str());
+}
+
+Result<VolumePlace> emptyPlace(const Json& source, const std::string& folder, const VolumeInput& in) {
+  std::error_code ec;
+  const bool fresh = !fs::exists(folder, ec);
+  if (fresh) SLIP_CHECK(makeFolder(folder, 0777));
+  if (textAt(source, "medium") == "Memory") mountMemory(folder, source);
+  const auto group = fsGroupOf(in.pod);
+  if (fresh && group) {
+    if (::chown(folder.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(*group)) != 0)
+      return fail(Code::Invalid, fmt::format("fsGroup {}: {}", *group, std::strerror(errno)));
+    ::chmod(folder.c_str(), 02777);
+  }
+  return VolumePlace{folder, false};
+}
+
+// With fsGroup the files belong to that group, which may read them.
+void giveToGroup(Files& files, const Json& pod) {
+  const auto group = fsGroupOf(pod);
+  if (!group) return;
+  for (auto& [path, file] : files) {
+    file.group = *group == static_cast<std::int64_t>(::getegid()) ? -1 : *group;
+    file.mode |= 0440;
+  }
+}
+
 Result<VolumePlace> setUpVolume(const Json& volume, const VolumeInput& in) {
   const std::string name = textAt(volume, "name");
   const std::string folder = in.folder + "/" + name;
   if (volume.contains("hostPath")) return hostPlace(volume["hostPath"]);
   if (volume.contains("persistentVolumeClaim")) return claimPlace(volume["persistentVolumeClaim"], in);
-  if (volume.contains("emptyDir")) {
-    std::error_code ec;
-    if (!fs::exists(folder, ec)) SLIP_CHECK(makeFolder(folder, 0777));
-    return VolumePlace{folder, false};
-  }
+  if (volume.contains("emptyDir")) return emptyPlace(volume["emptyDir"], folder, in);
   Files files;
   if (volume.contains("configMap")) {
     SLIP_CHECK(addObject(files, volume["configMap"], in, false, 0644));
@@ -179,6 +221,7 @@ Result<VolumePlace> setUpVolume(const Json& volume, const VolumeInput& in) {
                                                  "projected, downwardAPI, persistentVolumeClaim or hostPath",
                                                  kind));
   }
+  giveToGroup(files, in.pod);
   SLIP_CHECK(publishFiles(folder, files));
   return VolumePlace{folder, true};
 }
@@ -195,12 +238,33 @@ std::optional<Files> published(const std::string& folder) {
     struct stat info{};
     ::stat(it->path().c_str(), &info);
     files[it->path().lexically_relative(real).string()] = {readWholeFile(it->path().string()).value_or(""),
-                                                           static_cast<int>(info.st_mode & 07777)};
+                                                           static_cast<int>(info.st_mode & 07777),
+                                                           info.st_gid == ::getegid() ? -1 : std::int64_t{info.st_gid}};
   }
   return files;
 }
 
 }  // namespace
+
+std::vector<TokenWish> tokensWanted(const Json& pod) {
+  std::vector<TokenWish> all;
+  for (const Json& volume : at(pod, "spec", "volumes")) {
+    for (const Json& source : at(volume, "projected", "sources")) {
+      const Json& wish = at(source, "serviceAccountToken");
+      if (!wish.is_object()) continue;
+      all.push_back({textAt(volume, "name") + "/" + textAt(wish, "path", "token"), textAt(wish, "audience"),
+                     intAt(wish, "expirationSeconds", 3600)});
+    }
+  }
+  return all;
+}
+
+void removePodFolder(const std::string& folder) {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(folder + "/volumes", ec))
+    if (isMountPoint(entry.path().string())) ::umount2(entry.path().c_str(), MNT_DETACH);
+  fs::remove_all(folder, ec);
+}
 
 Status publishFiles(const std::string& folder, const Files& files) {
   const auto before = published(folder);
@@ -215,6 +279,8 @@ Status publishFiles(const std::string& folder, const Files& files) {
     const std::string full = folder + "/" + version + "/" + path;
     fs::create_directories(fs::path(full).parent_path(), ec);
     SLIP_CHECK(writeFileAtomic(full, file.text, file.mode));
+    if (file.group >= 0 && ::chown(full.c_str(), static_cast<uid_t>(-1), static_cast<gid_t>(file.group)) != 0)
+      return fail(Code::Invalid, fmt::format("fsGroup {}: {}", file.group, std::strerror(errno)));
     tops.insert(fs::path(path).begin()->string());
   }
   const std::string temporary = folder + "/..data_tmp";

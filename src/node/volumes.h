@@ -21,8 +21,18 @@ struct VolumeInput {
   const References& refs;
   const PodFacts& facts;
   std::string folder;                         // DIR/pods/<uid>/volumes
-  std::map<std::string, std::string> tokens;  // volume/path -> service account token; may be empty
+  std::map<std::string, std::string> tokens;  // volume/path -> service account token
 };
+
+// The tokens that the pod's projected volumes ask for: key as in VolumeInput::tokens.
+struct TokenWish {
+  std::string key, audience;
+  std::int64_t seconds = 3600;
+};
+std::vector<TokenWish> tokensWanted(const Json& pod);
+
+// Removes a pod's folder with what is mounted in it (memory-backed volumes).
+void removePodFolder(const std::string& folder);
 
 // Creates or refreshes every volume. Errors in the kubelet's words: `MountVolume.SetUp failed for volume "v" : secret "s"
 // not found`.
@@ -35,6 +45,7 @@ Result<std::vector<Mount>> mountsOf(const Json& container, const VolumePlaces& p
 struct PublishedFile {
   std::string text;
   int mode = 0644;
+  std::int64_t group = -1;  // -1: the platform's
   bool operator==(const PublishedFile&) const = default;
 };
 // Makes `folder` hold exactly these files (relative path -> content) in one step for readers. Does nothing when it already

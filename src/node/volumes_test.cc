@@ -19,7 +19,7 @@ class VolumesTest : public ::testing::Test {
  protected:
   Result<VolumePlaces> setUp(Json volumes) {
     pod_["spec"]["volumes"] = std::move(volumes);
-    return setUpVolumes({pod_, refs_, facts_, dir_ / "volumes", {}});
+    return setUpVolumes({pod_, refs_, facts_, dir_ / "volumes", tokens_});
   }
   std::string text(const std::string& path) { return readWholeFile(dir_ / ("volumes/" + path)).value_or("(none)"); }
   int mode(const std::string& path) {
@@ -30,6 +30,7 @@ class VolumesTest : public ::testing::Test {
   Json pod_ = {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"labels", {{"a", "b"}}}}},
                {"spec", {{"containers", Json::array()}}}};
   References refs_;
+  std::map<std::string, std::string> tokens_;
   PodFacts facts_{"127.20.0.2", "127.0.0.1", "n", 1000, 1 << 30};
 };
 
@@ -74,10 +75,15 @@ TEST_F(VolumesTest, ProjectedVolumesJoinTheirSources) {
        {{"downwardAPI", {{"items", Json::array({{{"path", "labels"}, {"fieldRef", {{"fieldPath", "metadata.labels"}}}}})}}}},
        {{"configMap", {{"name", "kube-root-ca.crt"}}}},
        {{"serviceAccountToken", {{"path", "token"}}}}});
-  ASSERT_TRUE(setUp(Json::array({{{"name", "p"}, {"projected", {{"sources", sources}}}}})));
+  const Json volumes = Json::array({{{"name", "p"}, {"projected", {{"sources", sources}, {"defaultMode", 0640}}}}});
+  EXPECT_EQ(setUp(volumes).error().message,
+            "MountVolume.SetUp failed for volume \"p\" : no token for the pod's ServiceAccount (token)");
+  tokens_["p/token"] = "signed";
+  ASSERT_TRUE(setUp(volumes));
   EXPECT_EQ(text("p/k"), "v");
   EXPECT_EQ(text("p/labels"), "a=\"b\"");
-  EXPECT_EQ(mode("p/token"), 0600);
+  EXPECT_EQ(text("p/token"), "signed");
+  EXPECT_EQ(mode("p/token"), 0640);
 }
 
 TEST_F(VolumesTest, RefusesWithTheKubeletsWords) {

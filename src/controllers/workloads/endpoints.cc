@@ -89,11 +89,20 @@ std::string shortHash(const std::string& text) {
   return out;
 }
 
-Json sliceEndpoint(const Member& m) {
+// The name that DNS gives a pod of a headless Service: its host name, when it says that it belongs to this Service.
+std::string hostnameIn(const Json& service, const Json& pod) {
+  const Json& spec = at(pod, "spec");
+  const bool member =
+      !textAt(spec, "hostname").empty() && textAt(spec, "subdomain") == textAt(at(service, "metadata"), "name");
+  return member ? textAt(spec, "hostname") : "";
+}
+
+Json sliceEndpoint(const Json& service, const Member& m) {
   Json endpoint{{"addresses", {m.ip}},
                 {"conditions", {{"ready", m.ready && !m.terminating}, {"serving", m.ready}, {"terminating", m.terminating}}},
                 {"targetRef", targetRef(*m.pod)}};
   if (const auto node = textAt(at(*m.pod, "spec"), "nodeName"); !node.empty()) endpoint["nodeName"] = node;
+  if (const auto name = hostnameIn(service, *m.pod); !name.empty()) endpoint["hostname"] = name;
   return endpoint;
 }
 
@@ -128,6 +137,7 @@ Json endpointsOf(const Json& service, const std::vector<Object>& pods) {
       if (m.terminating && !boolAt(at(service, "spec"), "publishNotReadyAddresses")) continue;
       Json address{{"ip", m.ip}, {"targetRef", targetRef(*m.pod)}};
       if (const auto node = textAt(at(*m.pod, "spec"), "nodeName"); !node.empty()) address["nodeName"] = node;
+      if (const auto name = hostnameIn(service, *m.pod); !name.empty()) address["hostname"] = name;
       subset[m.ready ? "addresses" : "notReadyAddresses"].push_back(std::move(address));
     }
     if (subset.empty()) continue;
@@ -150,7 +160,7 @@ std::vector<Json> endpointSlicesOf(const Json& service, const std::vector<Object
     for (const auto& m : group.second) {
       if (slices.empty() || number == 0 || slices.back()["endpoints"].size() == kSliceSize)
         slices.push_back(makeSlice(service, key, group.first, number++));
-      slices.back()["endpoints"].push_back(sliceEndpoint(m));
+      slices.back()["endpoints"].push_back(sliceEndpoint(service, m));
     }
   }
   if (slices.empty()) slices.push_back(makeSlice(service, "", Json::array(), 0));

@@ -160,6 +160,57 @@ bool awaitsScheduling(const Json& pod) {
          isActive(pod) && at(spec, "schedulingGates").empty();
 }
 
+namespace {
+
+// The pods of `others` that an affinity term means.
+std::vector<Object> matchesOf(const Json& term, const Json& pod, const std::vector<Object>& others) {
+  std::vector<Object> out;
+  const Json& namespaces = at(term, "namespaces");
+  for (const auto& other : others) {
+    const std::string ns = textAt(at(*other, "metadata"), "namespace");
+    const bool listed = std::find(namespaces.begin(), namespaces.end(), Json(ns)) != namespaces.end();
+    const bool own =
+        namespaces.empty() && at(term, "namespaceSelector").is_null() && ns == textAt(at(pod, "metadata"), "namespace");
+    // Labels of namespaces are not looked at: an empty selector means all, another one none.
+    const Json& selector = at(term, "namespaceSelector");
+    const bool all = selector.is_object() && selector.empty();
+    if ((listed || own || all) && selects(at(term, "labelSelector"), *other)) out.push_back(other);
+  }
+  return out;
+}
+
+// Everything here is one topology domain: the node's.
+std::string podAffinityRefusal(const Json& node, const Json& pod, const std::vector<Object>& others) {
+  const char* const kRequired = "requiredDuringSchedulingIgnoredDuringExecution";
+  const Json& affinity = at(pod, "spec", "affinity");
+  for (const auto& term : at(affinity, "podAffinity", kRequired)) {
+    const bool labelled = at(node, "metadata", "labels", textAt(term, "topologyKey")).is_string();
+    // The first of a group that wants to be together matches only itself.
+    const bool itself = selects(at(term, "labelSelector"), pod);
+    if (!labelled || (matchesOf(term, pod, others).empty() && !itself)) return "node(s) didn't match pod affinity rules";
+  }
+  for (const auto& term : at(affinity, "podAntiAffinity", kRequired)) {
+    const bool labelled = at(node, "metadata", "labels", textAt(term, "topologyKey")).is_string();
+    if (labelled && !matchesOf(term, pod, others).empty()) return "node(s) didn't match pod anti-affinity rules";
+  }
+  for (const auto& other : others) {
+    for (const auto& term : at(*other, "spec", "affinity", "podAntiAffinity", kRequired)) {
+      const bool labelled = at(node, "metadata", "labels", textAt(term, "topologyKey")).is_string();
+      if (labelled && !matchesOf(term, *other, {std::make_shared<const Json>(pod)}).empty())
+        return "node(s) didn't satisfy existing pods anti-affinity rules";
+    }
+  }
+  return "";
+}
+
+bool underMemoryPressure(const Json& node) {
+  for (const auto& c : at(node, "status", "conditions"))
+    if (textAt(c, "type") == "MemoryPressure") return textAt(c, "status") == "True";
+  return false;
+}
+
+}  // namespace
+
 NodeFit fitOn(const Json& node, const Json& pod, const std::vector<Object>& others) {
   static const Json kUnschedulable{{"key", "node.kubernetes.io/unschedulable"}, {"effect", "NoSchedule"}};
   if (boolAt(at(node, "spec"), "unschedulable") && !tolerates(pod, kUnschedulable))
@@ -169,6 +220,8 @@ NodeFit fitOn(const Json& node, const Json& pod, const std::vector<Object>& othe
     if ((effect == "NoSchedule" || effect == "NoExecute") && !tolerates(pod, taint))
       return {{"node(s) had untolerated taint(s)"}, true};
   }
+  // As the taint that a node under pressure gets on a cluster: pods that reserve no memory wait.
+  if (underMemoryPressure(node) && !requestsOf(pod).contains("memory")) return {{"node(s) had untolerated taint(s)"}, true};
   if (!nodeAffinityMatches(pod, node)) return {{"node(s) didn't match Pod's node affinity/selector"}, true};
   const auto wanted = hostPorts(pod);
   for (const auto& other : others) {
@@ -176,6 +229,7 @@ NodeFit fitOn(const Json& node, const Json& pod, const std::vector<Object>& othe
       if (wanted.contains(port)) return {{"node(s) didn't have free ports for the requested pod ports"}, false};
     }
   }
+  if (const std::string why = podAffinityRefusal(node, pod, others); !why.empty()) return {{why}, false};
   NodeFit fit;
   checkResources(node, pod, others, fit);
   return fit;

@@ -9,8 +9,6 @@
 namespace slipway::workloads {
 namespace {
 
-const char* const kRevisionLabel = "controller-revision-hash";
-
 std::string nameOf(const Json& object) { return textAt(at(object, "metadata"), "name"); }
 std::chrono::seconds minReadyOf(const Json& set) { return std::chrono::seconds(intAt(at(set, "spec"), "minReadySeconds")); }
 bool leaving(const Json& object) { return at(object, "metadata", "deletionTimestamp").is_string(); }
@@ -41,12 +39,27 @@ std::map<int, Object> byOrdinal(const Json& set, const std::vector<Object>& pods
   return out;
 }
 
+int partitionOf(const Json& set) {
+  return static_cast<int>(intAt(at(set, "spec", "updateStrategy", "rollingUpdate"), "partition"));
+}
+
+// The pod of an ordinal, from the template of the revision that is in force for it.
+Json versionedPod(const Json& set, int ordinal, int first, const SetRevisions& revisions) {
+  const bool rolling = textAt(at(set, "spec", "updateStrategy"), "type", "RollingUpdate") == "RollingUpdate";
+  if (!rolling || ordinal >= first + partitionOf(set) || !revisions.currentTemplate.is_object())
+    return statefulPod(set, ordinal);
+  Json before = set;
+  before["spec"]["template"] = revisions.currentTemplate;
+  Json pod = statefulPod(before, ordinal);
+  pod["metadata"]["labels"][kRevisionLabel] = revisions.current;
+  return pod;
+}
+
 // The highest pod of an old revision, if a rolling update may replace it now.
 Object nextToUpdate(const Json& set, const std::map<int, Object>& pods, int first, int end) {
   if (textAt(at(set, "spec", "updateStrategy"), "type", "RollingUpdate") != "RollingUpdate") return nullptr;
-  const int partition = static_cast<int>(intAt(at(set, "spec", "updateStrategy", "rollingUpdate"), "partition"));
   const std::string revision = revisionOfSet(set);
-  for (int n = end - 1; n >= std::max(first, partition); --n) {
+  for (int n = end - 1; n >= first + partitionOf(set); --n) {
     auto it = pods.find(n);
     if (it == pods.end()) return nullptr;
     if (podRevision(*it->second) != revision) return leaving(*it->second) ? nullptr : it->second;
@@ -65,8 +78,6 @@ int ordinalOf(const Json& set, const Json& pod) {
   if (digits.find_first_not_of("0123456789") != std::string::npos) return -1;
   return std::atoi(digits.c_str());
 }
-
-std::string revisionOfSet(const Json& set) { return nameOf(set) + "-" + templateHash(at(set, "spec", "template"), 0); }
 
 Json statefulPod(const Json& set, int ordinal) {
   const std::string name = nameOf(set) + "-" + std::to_string(ordinal);
@@ -89,7 +100,8 @@ Json statefulPod(const Json& set, int ordinal) {
   return pod;
 }
 
-StatefulSetPlan planStatefulSet(const Json& set, const std::vector<Object>& pods, WallTime now) {
+StatefulSetPlan planStatefulSet(const Json& set, const std::vector<Object>& pods, WallTime now,
+                                const SetRevisions& revisions) {
   StatefulSetPlan plan;
   if (leaving(set)) return plan;
   const bool parallel = textAt(at(set, "spec"), "podManagementPolicy") == "Parallel";
@@ -107,7 +119,7 @@ StatefulSetPlan planStatefulSet(const Json& set, const std::vector<Object>& pods
     if (!pod) {
       const std::string name = nameOf(set) + "-" + std::to_string(n);
       for (auto& claim : claimsOf(set, name)) plan.claims.push_back(std::move(claim));
-      plan.pods.push_back(statefulPod(set, n));
+      plan.pods.push_back(versionedPod(set, n, first, revisions));
     }
     if (!parallel) return plan;
   }
@@ -134,7 +146,8 @@ Json statefulSetStatus(const Json& set, const std::vector<Object>& pods, WallTim
     updated += podRevision(*pod) == revision;
     current += podRevision(*pod) == before;
   }
-  const bool done = updated == total && total == wantedReplicas(set) && ready == total;
+  const bool rolling = textAt(at(set, "spec", "updateStrategy"), "type", "RollingUpdate") == "RollingUpdate";
+  const bool done = rolling && updated == total && total == wantedReplicas(set) && ready == total;
   if (done) current = updated;
   Json status{{"observedGeneration", intAt(at(set, "metadata"), "generation")},
               {"replicas", total},
@@ -155,6 +168,7 @@ StatefulSetReconciler::StatefulSetReconciler(kube::Client& client, kube::Cache& 
       sets_(cache.of(kinds::kStatefulSet)),
       pods_(cache.of(kinds::kPod)),
       claims_(cache.of(kinds::kPersistentVolumeClaim)),
+      revisions_(cache.of(kControllerRevision)),
       clock_(clock),
       events_(events) {}
 
@@ -164,7 +178,11 @@ Task<Result<kube::Outcome>> StatefulSetReconciler::reconcile(kube::Key key) {
   auto held =
       co_await settleClaim(client_, kinds::kPod, *set, claim(*set, at(*set, "spec", "selector"), pods_.inNamespace(key.ns)));
   if (!held) co_return fail(held.error());
-  auto plan = planStatefulSet(*set, *held, clock_.wall());
+  auto revisions = co_await keepRevisions(*set, *held);
+  if (!revisions) co_return fail(revisions.error());
+  auto retained = co_await settleClaims(*set, *held);
+  if (!retained) co_return fail(retained.error());
+  auto plan = planStatefulSet(*set, *held, clock_.wall(), *revisions);
   for (auto& claim : plan.claims) {
     if (claims_.get(kube::keyOf(claim))) continue;
     auto made = co_await create(*set, kinds::kPersistentVolumeClaim, std::move(claim));
@@ -187,6 +205,51 @@ Task<Result<kube::Outcome>> StatefulSetReconciler::reconcile(kube::Key key) {
                        return isReady(*pod) && !isAvailable(*pod, minReadyOf(*set), clock_.wall());
                      });
   co_return kube::Outcome{.requeueAfter = waits ? std::optional<Duration>(std::chrono::seconds(1)) : std::nullopt};
+}
+
+Task<Result<SetRevisions>> StatefulSetReconciler::keepRevisions(Json set, std::vector<Object> pods) {
+  const std::string ns = textAt(at(set, "metadata"), "namespace");
+  const auto owned = revisions_.ownedBy(textAt(at(set, "metadata"), "uid"));
+  if (leaving(set)) co_return SetRevisions{};
+  RevisionPlan plan = planRevisions(set, owned, pods);
+  if (plan.create) {
+    auto made = co_await client_.create(kControllerRevision, std::move(*plan.create));
+    if (!made && made.error().code != Code::AlreadyExists) co_return fail(made.error());
+    if (made) {
+      co_await revisions_.waitFor(textAt(at(*made, "metadata"), "resourceVersion"));
+    }
+  }
+  if (!plan.renumber.empty()) {
+    auto changed = co_await client_.patch(kControllerRevision, {ns, plan.renumber}, kube::PatchType::Merge,
+                                          {{"revision", plan.number}});
+    if (!changed && changed.error().code != Code::NotFound) co_return fail(changed.error());
+  }
+  for (const std::string& name : plan.forget) {
+    auto gone = co_await client_.remove(kControllerRevision, {ns, name});
+    if (!gone && gone.error().code != Code::NotFound) co_return fail(gone.error());
+  }
+  co_return std::move(plan.names);
+}
+
+// Claims follow persistentVolumeClaimRetentionPolicy before the pods that use them go.
+Task<Status> StatefulSetReconciler::settleClaims(Json set, std::vector<Object> pods) {
+  if (at(set, "spec", "volumeClaimTemplates").empty() || leaving(set)) co_return Status{};
+  const int first = static_cast<int>(intAt(at(set, "spec", "ordinals"), "start"));
+  for (const auto& pod : pods) {
+    const int n = ordinalOf(set, *pod);
+    if (n < 0) continue;
+    const bool condemned = n < first || n >= first + wantedReplicas(set);
+    for (const Json& wanted : claimsOf(set, nameOf(*pod))) {
+      const Object claim = claims_.get(kube::keyOf(wanted));
+      if (!claim) continue;
+      const Json owners = claimOwners(set, *pod, *claim, condemned);
+      if (owners.is_null()) continue;
+      auto patched = co_await client_.patch(kinds::kPersistentVolumeClaim, kube::keyOf(*claim), kube::PatchType::Merge,
+                                            {{"metadata", {{"ownerReferences", owners}}}});
+      if (!patched && patched.error().code != Code::NotFound) co_return fail(patched.error());
+    }
+  }
+  co_return Status{};
 }
 
 Task<Status> StatefulSetReconciler::create(Json set, Kind kind, Json object) {

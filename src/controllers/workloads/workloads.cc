@@ -55,12 +55,19 @@ bool makesRoom(const InformerEvent& e) {
   return e.old && isTerminal(*e.object) && !isTerminal(*e.old);
 }
 
+std::string pressureOf(const Json& node) {
+  for (const Json& c : at(node, "status", "conditions"))
+    if (textAt(c, "type") == "MemoryPressure") return textAt(c, "status");
+  return "";
+}
+
 // Node heartbeats only move timestamps: no reason to look at waiting pods.
 bool nodeChanged(const InformerEvent& e) {
   if (e.type != InformerEvent::Type::Modified) return true;
   return at(*e.object, "spec") != at(*e.old, "spec") ||
          at(*e.object, "metadata", "labels") != at(*e.old, "metadata", "labels") ||
-         at(*e.object, "status", "allocatable") != at(*e.old, "status", "allocatable");
+         at(*e.object, "status", "allocatable") != at(*e.old, "status", "allocatable") ||
+         pressureOf(*e.object) != pressureOf(*e.old);
 }
 
 struct Builder {
@@ -124,6 +131,7 @@ void Builder::statefulSets() {
   c->watches(kinds::kStatefulSet).owns(kinds::kPod, kinds::kStatefulSet);
   c->maps(kinds::kPod, [&all](const InformerEvent& e) { return selecting(all, *e.object); });
   c->maps(kinds::kPersistentVolumeClaim, [](const InformerEvent&) { return Keys{}; });  // only to have the cache
+  c->owns(kControllerRevision, kinds::kStatefulSet);
   c->start(with<StatefulSetReconciler>(events, deps.client, deps.cache, deps.clock, *events));
 }
 
@@ -190,6 +198,18 @@ void Builder::scheduler() {
     return self ? self->waiting() : Keys{};
   };
   c->maps(kinds::kPod, [retry](const InformerEvent& e) { return makesRoom(e) ? retry() : Keys{}; });
+  auto& pods = deps.cache.of(kinds::kPod);
+  c->maps(kinds::kPod, [retry, &pods](const InformerEvent& e) {
+    // Who wants to be beside other pods may go where one has just been placed.
+    const bool placed =
+        e.old && textAt(at(*e.old, "spec"), "nodeName").empty() && !textAt(at(*e.object, "spec"), "nodeName").empty();
+    Keys keys = placed ? retry() : Keys{};
+    std::erase_if(keys, [&pods](const Key& key) {
+      const Object pod = pods.get(key);
+      return !pod || at(*pod, "spec", "affinity", "podAffinity").empty();
+    });
+    return keys;
+  });
   c->maps(kinds::kNode, [retry](const InformerEvent& e) { return nodeChanged(e) ? retry() : Keys{}; });
   c->maps(kinds::kPersistentVolumeClaim, [retry](const InformerEvent&) { return retry(); });
   c->start(reconciler);

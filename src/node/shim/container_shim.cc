@@ -137,7 +137,7 @@ class Shim {
   void onSignals(int signals) {
     signalfd_siginfo info{};
     while (::read(signals, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-      if (info.ssi_signo == SIGTERM) ::kill(-program_.pid, SIGTERM);
+      if (info.ssi_signo == SIGTERM) ::kill(-program_.pid, launch_.stopSignal);
       if (info.ssi_signo == SIGUSR1) killAll(program_.pid);
     }
     int status = 0;
@@ -237,6 +237,7 @@ int runContainer(const std::string& folder) {
 int shimMain(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
   if (words.size() == 2 && words[0] == "run") return runContainer(words[1]);
+  if (words.size() == 1 && words[0] == "check") return 0;
   if (words.size() >= 3 && words[0] == "enter") return enterContainer(words[1], {words.begin() + 2, words.end()});
   static constexpr std::string_view usage =
       "slipway node-exec is used by the node itself: run FOLDER | enter FOLDER PROGRAM [ARG…]\n";

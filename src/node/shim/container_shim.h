@@ -1,7 +1,8 @@
 // The shim: one small process per container, between the platform and the program. It outlives a crash of the platform,
-// writes the container's log, holds its limits, and records how it ended. It is this same binary, started as `slipway
-// node-exec …`.
+// writes the container's log, holds its limits, and records how it ended. It is a small static program (node/shim_binary.h);
+// where that cannot be run it is this same binary, started as `slipway node-exec …`.
 //
+//   node-exec check                    ends with 0: it can be run
 //   node-exec run FOLDER               runs FOLDER/spec.json; answers on descriptor 3, see below
 //   node-exec enter FOLDER PROGRAM…    runs PROGRAM inside the container that runs in FOLDER (exec probes, hooks)
 //

@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "node/shim/cgroup.h"
+#include "node/shim/confine.h"
 #include "node/shim/launch_file.h"
 #include "node/shim/mount_namespace.h"
 #include "node/shim/program.h"
@@ -29,7 +30,8 @@ bool enterNamespaces(int pid) {
   const std::string proc = fmt::format("/proc/{}", pid);
   const int root = ::open((proc + "/root").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (root < 0) return false;
-  for (const auto& [name, flag] : {std::pair{"user", CLONE_NEWUSER}, std::pair{"mnt", CLONE_NEWNS}}) {
+  for (const auto& [name, flag] :
+       {std::pair{"user", CLONE_NEWUSER}, std::pair{"uts", CLONE_NEWUTS}, std::pair{"mnt", CLONE_NEWNS}}) {
     const std::string theirs = proc + "/ns/" + name;
     if (sameNamespace(theirs, std::string("/proc/self/ns/") + name)) continue;
     const int fd = ::open(theirs.c_str(), O_RDONLY | O_CLOEXEC);
@@ -55,6 +57,9 @@ std::string becomeInside(Launch launch, int programPid) {
   }
   if (::chdir(launch.workingDir.empty() ? "/" : launch.workingDir.c_str()) != 0) return "workingDir is gone";
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // another user namespace has reset it
+  if (std::string why = confine(launch.security); !why.empty()) return why;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // becoming another user has reset it again
+  launch.argv.insert(launch.argv.begin(), launch.execPrefix.begin(), launch.execPrefix.end());
   return execProgram(launch.argv, launch.env);
 }
 
@@ -90,6 +95,7 @@ std::string runInContainer(InContainer what) {
   if (what.cgroup != nullptr) what.cgroup->join();
   Launch launch = what.launch;
   launch.argv = std::move(what.argv);
+  if (what.tty && !launch.execPrefix.empty()) launch.execPrefix.insert(launch.execPrefix.begin() + 2, "-t");
   const bool hasTerm =
       std::any_of(launch.env.begin(), launch.env.end(), [](const auto& e) { return e.starts_with("TERM="); });
   if (what.tty && !hasTerm) launch.env.emplace_back("TERM=xterm");

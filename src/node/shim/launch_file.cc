@@ -24,6 +24,25 @@ std::vector<std::string> texts(const Json& list) {
   return out;
 }
 
+Json securityJson(const Security& s) {
+  return {{"user", s.user.value_or(-1)},    {"group", s.group.value_or(-1)},        {"groups", s.groups},
+          {"capabilities", s.capabilities}, {"noNewPrivileges", s.noNewPrivileges}, {"readOnlyRoot", s.readOnlyRoot}};
+}
+
+// A spec of an older version has none: then nothing is taken away.
+Security securityFrom(const Json& json) {
+  Security s;
+  if (const std::int64_t user = intAt(json, "user", -1); user >= 0) s.user = user;
+  if (const std::int64_t group = intAt(json, "group", -1); group >= 0) s.group = group;
+  for (const Json& g : at(json, "groups"))
+    if (g.is_number_integer()) s.groups.push_back(g.get<std::int64_t>());
+  const Json& capabilities = at(json, "capabilities");
+  if (capabilities.is_number_unsigned()) s.capabilities = capabilities.get<std::uint64_t>();
+  s.noNewPrivileges = boolAt(json, "noNewPrivileges");
+  s.readOnlyRoot = boolAt(json, "readOnlyRoot");
+  return s;
+}
+
 }  // namespace
 
 Status writeFileAtomic(const std::string& path, const std::string& text, int mode) {
@@ -46,6 +65,19 @@ Status writeFileAtomic(const std::string& path, const std::string& text, int mod
   ::close(fd);
   if (::rename(temporary.c_str(), path.c_str()) != 0)
     return fail(Code::Internal, fmt::format("cannot rename {}: {}", temporary, std::strerror(errno)));
+  return {};
+}
+
+Status writeFileInPlace(const std::string& path, const std::string& text) {
+  const auto before = readWholeFile(path);
+  if (before && *before == text) return {};
+  if (!before) return writeFileAtomic(path, text, 0644);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  const bool ok = fd >= 0 && ::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
+                  ::ftruncate(fd, static_cast<off_t>(text.size())) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!ok) return fail(Code::Internal, fmt::format("cannot write {}: {}", path, std::strerror(error)));
   return {};
 }
 
@@ -86,7 +118,12 @@ Status writeSpec(const Launch& l) {
                      {"logPath", l.logPath},
                      {"logMaxBytes", l.logMaxBytes},
                      {"logMaxFiles", l.logMaxFiles},
-                     {"substituteMounts", l.substituteMounts}};
+                     {"substituteMounts", l.substituteMounts},
+                     {"security", securityJson(l.security)},
+                     {"privateFiles", l.privateFiles},
+                     {"execPrefix", l.execPrefix},
+                     {"hostname", l.hostname},
+                     {"stopSignal", l.stopSignal}};
   return writeFileAtomic(l.folder + "/spec.json", dumpJson(spec), 0600);
 }
 
@@ -116,6 +153,11 @@ Result<Launch> readSpec(const std::string& path) {
   l.logMaxBytes = static_cast<std::uint64_t>(intAt(spec, "logMaxBytes", 10 << 20));
   l.logMaxFiles = static_cast<int>(intAt(spec, "logMaxFiles", 5));
   l.substituteMounts = boolAt(spec, "substituteMounts");
+  l.security = securityFrom(at(spec, "security"));
+  l.privateFiles = boolAt(spec, "privateFiles", true);
+  l.execPrefix = texts(at(spec, "execPrefix"));
+  l.hostname = textAt(spec, "hostname");
+  l.stopSignal = static_cast<int>(intAt(spec, "stopSignal", 15));
   if (l.argv.empty() || l.folder.empty() || l.logPath.empty())
     return fail(Code::Invalid, path + ": argv, folder and logPath must be set");
   return l;

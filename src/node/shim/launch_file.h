@@ -34,6 +34,9 @@ bool isAlive(const ShimRecord& record);
 
 // Writes `text` to path through a temporary file and rename, so that a reader sees all of it or nothing.
 Status writeFileAtomic(const std::string& path, const std::string& text, int mode);
+// Overwrites the file at path without replacing it, so that where it is mounted the new text shows. Nothing happens when it
+// already says so. Mode 0644.
+Status writeFileInPlace(const std::string& path, const std::string& text);
 // Whole file, at most `limit` bytes of it; nullopt when it cannot be read.
 std::optional<std::string> readWholeFile(const std::string& path, std::size_t limit = 16 << 20);
 

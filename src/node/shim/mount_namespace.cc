@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -189,6 +190,23 @@ Status makeMountPoint(const std::string& newRoot, const std::string& target, boo
   return {};
 }
 
+// Everything but what programs of a read-only container may write all the same: devices, shared memory, /proc.
+Status makeReadOnly(const std::string& newRoot) {
+  mount_attr lock{};
+  lock.attr_set = MOUNT_ATTR_RDONLY;
+  if (::syscall(SYS_mount_setattr, AT_FDCWD, newRoot.c_str(), AT_RECURSIVE, &lock, sizeof lock) != 0)
+    return errnoFail(Code::Invalid, "readOnlyRootFilesystem (needs Linux 5.12)");
+  mount_attr unlock{};
+  unlock.attr_clr = MOUNT_ATTR_RDONLY;
+  for (const char* path : {"/dev", "/dev/shm", "/dev/mqueue", "/dev/termination-log", "/proc"})
+    ::syscall(SYS_mount_setattr, AT_FDCWD, (newRoot + path).c_str(), 0, &unlock, sizeof unlock);
+  return {};
+}
+
+bool isInside(const std::string& path, const std::string& folder) {
+  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
 Status bindVolume(const std::string& newRoot, const Mount& m, const std::string& target) {
   const std::string at = newRoot + target;
   if (::mount(m.source.c_str(), at.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0)
@@ -238,6 +256,21 @@ Status enterMountNamespace(const Launch& launch) {
     return std::pair(a.target.size(), a.target) < std::pair(b.target.size(), b.target);
   });
   std::set<std::string> ours{"/dev"};
+  if (!launch.workingDir.empty()) {
+    // As container runtimes do: a working folder that the image lacks is made.
+    const std::string folder = resolveInside(newRoot, launch.workingDir);
+    const bool inVolume = std::any_of(mounts.begin(), mounts.end(),
+                                      [&](const Mount& m) { return folder == m.target || isInside(folder, m.target); });
+    if (!inVolume) SLIP_CHECK(makeMountPoint(newRoot, folder, true, ours));
+  }
+  if (launch.security.readOnlyRoot) {
+    for (const Mount& m : mounts) {
+      const bool nested =
+          std::any_of(mounts.begin(), mounts.end(), [&](const Mount& o) { return isInside(m.target, o.target); });
+      if (!nested) SLIP_CHECK(makeMountPoint(newRoot, resolveInside(newRoot, m.target), isDirectory(m.source), ours));
+    }
+    SLIP_CHECK(makeReadOnly(newRoot));
+  }
   for (const Mount& m : mounts) {
     const std::string target = resolveInside(newRoot, m.target);
     SLIP_CHECK(makeMountPoint(newRoot, target, isDirectory(m.source), ours));

@@ -1,6 +1,7 @@
 #include "node/shim/program.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <sstream>
 
+#include "node/shim/confine.h"
 #include "node/shim/mount_namespace.h"
 
 namespace slipway::node {
@@ -52,8 +54,9 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (cgroup != nullptr && !cgroup->join()) report(fd, 'n', "cannot enter the cgroup: limits are not held");
-  const Status mounted = enterMountNamespace(launch);
-  if (!mounted && (mounted.error().code != Code::Unavailable || !launch.substituteMounts) && !launch.mounts.empty()) {
+  const Status mounted = launch.privateFiles ? enterMountNamespace(launch) : Status{};
+  const bool needed = launch.security.readOnlyRoot || (!launch.substituteMounts && !launch.mounts.empty());
+  if (!mounted && (needed || mounted.error().code != Code::Unavailable)) {
     report(fd, 'f', mounted.error().message);
     ::_exit(128);
   }
@@ -69,7 +72,13 @@ std::string lookUp(const std::string& program, const std::vector<std::string>& e
     report(fd, 'f', fmt::format("workingDir {}: {}", folder, std::strerror(errno)));
     ::_exit(128);
   }
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a user namespace entered on the way has reset it
+  if (!launch.hostname.empty() && ::unshare(CLONE_NEWUTS) == 0)
+    (void)::sethostname(launch.hostname.data(), launch.hostname.size());
+  if (const std::string why = confine(launch.security); !why.empty()) {
+    report(fd, 'f', why);
+    ::_exit(128);
+  }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a user namespace or another user on the way has reset it
   report(fd, 'f', execProgram(launch.argv, launch.env));
   ::_exit(128);
 }

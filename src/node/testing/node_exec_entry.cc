@@ -48,6 +48,30 @@ int serveHttp(int port, const char* file) {
   }
 }
 
+// Answers every HTTP/2 connection on SLIPWAY_POD_IP:port as a gRPC health service: SERVING when `file` exists.
+int serveGrpc(int port, const char* file) {
+  const char* ip = std::getenv("SLIPWAY_POD_IP");
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  ::inet_pton(AF_INET, ip != nullptr ? ip : "127.0.0.1", &address.sin_addr);
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 16) != 0) return 1;
+  for (;;) {
+    const int connection = ::accept(listener, nullptr, nullptr);
+    if (connection < 0) return 1;
+    char buffer[4096];
+    (void)!::read(connection, buffer, sizeof buffer);
+    // SETTINGS, `:status 200`, a message with the status, trailers.
+    std::string reply("\0\0\0\4\0\0\0\0\0\0\0\1\1\4\0\0\0\1\x88\0\0\7\0\0\0\0\0\1\0\0\0\0\2\x08\2\0\0\1\1\5\0\0\0\1\x88",
+                      45);
+    if (::access(file, F_OK) == 0) reply[34] = 1;
+    (void)!::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL);
+    (void)!::read(connection, buffer, sizeof buffer);
+    ::close(connection);
+  }
+}
+
 ProgramMode programs[8];
 int programCount = 0;
 
@@ -68,6 +92,10 @@ bool runIfProgram(int argc, char** argv, int* exitCode) {
     if (std::strcmp(argv[2], "hog") == 0 && argc > 3) hog(std::atoi(argv[3]));
     if (std::strcmp(argv[2], "http") == 0 && argc > 4) {
       *exitCode = serveHttp(std::atoi(argv[3]), argv[4]);
+      return true;
+    }
+    if (std::strcmp(argv[2], "grpc") == 0 && argc > 4) {
+      *exitCode = serveGrpc(std::atoi(argv[3]), argv[4]);
       return true;
     }
     for (int i = 0; i < programCount; ++i) {
