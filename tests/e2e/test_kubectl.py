@@ -181,7 +181,7 @@ def test_api_resources_versions_and_cluster_info(k):
     for word in ("inferenceservices", "isvc", "servingruntimes", "deployments", "horizontalpodautoscalers"):
         assert word in out
     assert "serving.kserve.io/v1beta1" in k("api-versions")
-    k("version", stderr=None)  # 1.37 remarks that the server calls itself 1.32
+    k("version", stderr=None)  # 1.37 remarks that the server calls itself 1.34
     k("cluster-info")
 
 

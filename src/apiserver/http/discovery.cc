@@ -91,10 +91,20 @@ void Discovery::setMetrics(bool served) {
 }
 
 Json Discovery::serverVersion() {
-  // Minor 32: the newest whose requests we were measured against; kubectl's dispatcher picks its version by it.
-  return Json{{"major", "1"},        {"minor", "32"},           {"gitVersion", "v1.32.0+slipway"},
-              {"gitCommit", ""},     {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"},
-              {"goVersion", "none"}, {"compiler", "clang"},     {"platform", "linux/amd64"}};
+  // Minor 34: the version of the schemas that are served, and of the kube-apiserver that answers are compared with.
+  return Json{{"major", "1"},
+              {"minor", "34"},
+              {"emulationMajor", "1"},
+              {"emulationMinor", "34"},
+              {"minCompatibilityMajor", "1"},
+              {"minCompatibilityMinor", "33"},
+              {"gitVersion", "v1.34.0+slipway"},
+              {"gitCommit", ""},
+              {"gitTreeState", "clean"},
+              {"buildDate", "2025-08-27T00:00:00Z"},
+              {"goVersion", "none"},
+              {"compiler", "clang"},
+              {"platform", "linux/amd64"}};
 }
 
 Json Discovery::coreVersions() const {

@@ -24,6 +24,14 @@ ConfigMap: 1=metadata:ObjectMeta 2=data:string{} 3=binaryData:bytes{} 4=immutabl
 Namespace: 1=metadata:ObjectMeta 2=spec:NamespaceSpec 3=status:NamespaceStatus
 NamespaceSpec: 1=finalizers:string[]
 NamespaceStatus: 1=phase:string
+ResourceQuota: 1=metadata:ObjectMeta 2=spec:ResourceQuotaSpec 3=status:ResourceQuotaStatus
+ResourceQuotaSpec: 1=hard:quantity{} 2=scopes:string[] 3=scopeSelector:ScopeSelector*
+ResourceQuotaStatus: 1=hard:quantity{} 2=used:quantity{}
+ScopeSelector: 1=matchExpressions:ScopedResourceSelectorRequirement[]
+ScopedResourceSelectorRequirement: 1=scopeName:string 2=operator:string 3=values:string[]
+LimitRange: 1=metadata:ObjectMeta 2=spec:LimitRangeSpec
+LimitRangeSpec: 1=limits:LimitRangeItem[]
+LimitRangeItem: 1=type:string 2=max:quantity{} 3=min:quantity{} 4=default:quantity{} 5=defaultRequest:quantity{} 6=maxLimitRequestRatio:quantity{}
 ServiceAccount: 1=metadata:ObjectMeta 2=secrets:ObjectReference[] 3=imagePullSecrets:LocalObjectReference[] 4=automountServiceAccountToken:bool*
 PolicyRule: 1=verbs:string[] 2=apiGroups:string[] 3=resources:string[] 4=resourceNames:string[] 5=nonResourceURLs:string[]
 Subject: 1=kind:string 2=apiGroup:string 3=name:string 4=namespace:string

@@ -35,7 +35,10 @@ bool knowsSubresource(const Resource& r, const std::string& name) {
 }  // namespace
 
 Task<net::Response> ResourceRoutes::handle(Call call, const Resource* resource) {
-  if (!resource || !knowsSubresource(*resource, call.info.subresource)) co_return errorResponse(noSuchPath().value());
+  if (!resource) co_return errorResponse(noSuchPath().value());
+  if (!knowsSubresource(*resource, call.info.subresource)) {
+    co_return errorResponse((resource->custom ? notFound(*resource, call.info.name) : noSuchPath()).value());
+  }
   const bool needsNamespace =
       resource->namespaced && call.info.ns.empty() && (!call.info.name.empty() || call.info.verb == "create");
   if (needsNamespace || (!resource->namespaced && !call.info.ns.empty() && call.info.resource != "namespaces")) {
