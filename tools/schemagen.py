@@ -600,7 +600,7 @@ def main():
     parser.add_argument("--api", required=True)
     parser.add_argument("--out")
     parser.add_argument("--crds", action="store_true")
-    parser.add_argument("--version", default="v1.32.0")
+    parser.add_argument("--version", default="v1.34.0")
     args = parser.parse_args()
     if not os.path.exists(args.definitions):
         fail(f"{args.definitions} is missing. Run: deps/fetch.sh kubernetes-validate")
