@@ -241,6 +241,17 @@ def test_selectors_turn_changes_into_comings_and_goings(api):
     assert [e["type"] for e in events] == ["ADDED", "DELETED"]
 
 
+def test_a_scale_is_a_table_too(api):
+    pod = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    deployment = {"metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": pod}}
+    path = f"/apis/apps/v1/namespaces/{api.namespace}/deployments"
+    assert api.call("POST", path, deployment).status == 201
+    table = api.call("GET", path + "/web/scale", Accept=TABLE).json
+    assert [c["name"] for c in table["columnDefinitions"]] == ["Name", "Desired", "Available", "Age"]
+    assert table["rows"][0]["cells"][:3] == ["web", 0, 0]
+    assert api.call("GET", path + "/web/scale").json["kind"] == "Scale"
+
+
 # Deletion and built-in services
 
 def test_a_delete_tells_the_uid_and_waits_for_finalizers(api):

@@ -95,7 +95,15 @@ Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& cal
 Result<net::Response> ResourceRoutes::get(const Call& call, const Resource& resource) const {
   if (call.info.subresource == "scale") {
     SLIP_TRY(const Json scale, registry_.scale(resource, call.info.ns, call.info.name));
-    return jsonResponse(200, dumpJson(scale));
+    if (call.accepted.form != Form::Table) return jsonResponse(200, dumpJson(scale));
+    Resource form;
+    form.group = "autoscaling";
+    form.version = "v1";
+    form.kind = "Scale";
+    const TableRequest request{&form, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
+                               clock_->wall()};
+    return jsonResponse(
+        200, dumpJson(tableOf(request, {scale}, Json{{"resourceVersion", at(scale, "metadata", "resourceVersion")}})));
   }
   if (!call.info.subresource.empty() && call.info.subresource != "status") return methodNotAllowed("GET");
   SLIP_TRY(const EntryPtr entry, registry_.get(resource, call.info.ns, call.info.name));

@@ -92,6 +92,10 @@ Cells quotaCells(const Json& o, std::int64_t now) {
   return {nameOf(o), requests, limits, ageOf(o, now)};
 }
 
+Cells scaleCells(const Json& o, std::int64_t now) {
+  return {nameOf(o), intAt(at(o, "spec"), "replicas"), intAt(at(o, "status"), "replicas"), ageOf(o, now)};
+}
+
 Cells limitRangeCells(const Json& o, std::int64_t) { return {nameOf(o), textAt(at(o, "metadata"), "creationTimestamp")}; }
 
 std::string accessModes(const Json& modes) {
@@ -205,6 +209,7 @@ Tables groupTables() {
       {{"apps", "StatefulSet"},
        {{text("Name"), text("Ready"), text("Age"), text("Containers", 1), text("Images", 1)}, statefulSetCells}},
       {{"autoscaling", "HorizontalPodAutoscaler"}, {scaler, scalerCells}},
+      {{"autoscaling", "Scale"}, {{text("Name"), count("Desired"), count("Available"), text("Age")}, scaleCells}},
       {{"apiextensions.k8s.io", "CustomResourceDefinition"}, {role, roleCells}},
       {{"coordination.k8s.io", "Lease"}, {{text("Name"), text("Holder"), text("Age")}, leaseCells}},
       {{"discovery.k8s.io", "EndpointSlice"},
