@@ -291,7 +291,8 @@ void WriteRules::keepServerFields(const Json& old, Json& object) const {
     else
       meta.erase(field);
   }
-  if (!meta.contains("managedFields") && before.contains("managedFields")) meta["managedFields"] = before["managedFields"];
+  if (!ownershipDone_ && !meta.contains("managedFields") && before.contains("managedFields"))
+    meta["managedFields"] = before["managedFields"];
 }
 
 Status WriteRules::checkFinalizers(const Json& old, const Json& object) const {
