@@ -195,38 +195,51 @@ struct Checker {
   }
 };
 
+const FieldSet* below(const FieldSet* set, const std::string& step) { return set == nullptr ? nullptr : set->child(step); }
+
 struct Remover {
   const Shape& shape;
-  Emptied emptied;
+  bool nulls;  // what is emptied becomes null
 
-  Json visit(const Node* node, const Json& value, const FieldSet& gone) const {
+  Json visit(const Node* node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
     if (gone.children.empty() || (!value.is_object() && !value.is_array())) return value;
     Json out;
     if (value.is_object() && !isAtomicMap(node))
-      out = members(node, value, gone);
+      out = members(node, value, gone, kept);
     else if (value.is_array() && isGranularList(node))
-      out = items(*node, value, gone);
+      out = items(*node, value, gone, kept);
     return out.empty() ? Json(nullptr) : out;
   }
 
-  Json members(const Node* node, const Json& value, const FieldSet& gone) const {
+  bool alwaysThere(const Node* node, const std::string& key) const {
+    const Property* p = shape.kubernetes && node != nullptr ? shape.table.property(*node, key) : nullptr;
+    return p != nullptr && (p->origin & schema::kValueStruct) != 0;
+  }
+
+  Json members(const Node* node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
     Json out = Json::object();
     for (const auto& [key, member] : value.items()) {
-      const FieldSet* inner = gone.child("f:" + key);
+      const std::string step = "f:" + key;
+      const FieldSet* inner = gone.child(step);
       if (inner != nullptr && inner->member) continue;
-      Json rest = inner == nullptr ? member : visit(memberNode(shape, node, key), member, *inner);
-      if (emptied == Emptied::Null || !rest.is_null() || member.is_null()) out[key] = std::move(rest);
+      const FieldSet* keep = below(kept, step);
+      Json rest = inner == nullptr ? member : visit(memberNode(shape, node, key), member, *inner, keep);
+      if (!rest.is_null() || member.is_null() || nulls)
+        out[key] = std::move(rest);
+      else if ((keep != nullptr && keep->member) || alwaysThere(node, key))
+        out[key] = Json(member.type());
     }
     return out;
   }
 
-  Json items(const Node& node, const Json& value, const FieldSet& gone) const {
+  Json items(const Node& node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
     Json out = Json::array();
     for (const Json& item : value) {
-      const FieldSet* inner = gone.child(listStep(shape, node, item));
+      const std::string step = listStep(shape, node, item);
+      const FieldSet* inner = gone.child(step);
       if (inner != nullptr && inner->member) continue;
-      Json rest = inner == nullptr ? item : visit(shape.table.items(node), item, *inner);
-      if (emptied == Emptied::Null || !rest.is_null()) out.push_back(std::move(rest));
+      Json rest = inner == nullptr ? item : visit(shape.table.items(node), item, *inner, below(kept, step));
+      if (!rest.is_null() || nulls) out.push_back(std::move(rest));
     }
     return out;
   }
@@ -266,8 +279,12 @@ FieldChanges compareFields(const Shape& shape, const Node* node, const Json& bef
   return out;
 }
 
-Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone, Emptied emptied) {
-  return Remover{shape, emptied}.visit(node, value, gone);
+Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone) {
+  return Remover{shape, true}.visit(node, value, gone, nullptr);
+}
+
+Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone, const FieldSet& kept) {
+  return Remover{shape, false}.visit(node, value, gone, &kept);
 }
 
 FieldSet withNamedFields(const Shape& shape, const Node* node, const FieldSet& set) {

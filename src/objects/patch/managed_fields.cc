@@ -65,8 +65,8 @@ struct Apply {
     const Json laid = patch::overlay(shape, root, live, applied);
     const FieldSet dropped = patch::droppedFields(shape, root, laid, last, owned);
     // For the comparison a map that lost its last member is still there: who owns the map itself keeps it.
-    const Json compared = patch::withoutFields(shape, root, laid, dropped, patch::Emptied::Null);
-    out.merged = patch::withoutFields(shape, root, laid, dropped, patch::Emptied::Goes);
+    const Json compared = patch::withoutFields(shape, root, laid, dropped);
+    out.merged = patch::withoutFields(shape, root, laid, dropped, owned);
     out.conflicts = patch::takeOver(entries, &mine, patch::compareFields(shape, root, live, compared));
     if (force || !exists) out.conflicts.clear();
     mine.fields = patch::withoutServerFields(now);

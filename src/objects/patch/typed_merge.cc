@@ -125,9 +125,9 @@ FieldSet droppedFields(const Shape& shape, const Node* node, const Json& merged,
   const FieldSet all = withNamedFields(shape, node, fieldsOf(shape, node, merged));
   const FieldSet claimed = withNamedFields(shape, node, last);
   const auto left = [&](const Json& value) { return withNamedFields(shape, node, fieldsOf(shape, node, value)); };
-  Json pruned = withoutFields(shape, node, merged, claimed, Emptied::Null);
+  Json pruned = withoutFields(shape, node, merged, claimed);
   const FieldSet unowned = all.subtract(left(pruned).unite(withNamedFields(shape, node, owned)));
-  pruned = withoutFields(shape, node, merged, unowned, Emptied::Null);
+  pruned = withoutFields(shape, node, merged, unowned);
   return all.subtract(left(pruned)).intersect(claimed);
 }
 
