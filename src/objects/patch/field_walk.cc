@@ -197,17 +197,38 @@ struct Checker {
 
 const FieldSet* below(const FieldSet* set, const std::string& step) { return set == nullptr ? nullptr : set->child(step); }
 
+const Json* memberOf(const Json* object, const std::string& key) {
+  if (object == nullptr || !object->is_object()) return nullptr;
+  auto it = object->find(key);
+  return it == object->end() || it->is_null() ? nullptr : &*it;
+}
+
+const Json* itemOf(const Shape& shape, const Node& list, const Json* items, const std::string& step) {
+  if (items == nullptr || !items->is_array()) return nullptr;
+  for (const Json& item : *items) {
+    if (listStep(shape, list, item) == step) return &item;
+  }
+  return nullptr;
+}
+
 struct Remover {
   const Shape& shape;
   bool nulls;  // what is emptied becomes null
 
-  Json visit(const Node* node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
+  // What speaks for a member that is emptied, on the way down.
+  struct Keep {
+    const FieldSet* owned = nullptr;
+    const Json* asked = nullptr;
+    bool holds() const { return asked != nullptr || (owned != nullptr && owned->member); }
+  };
+
+  Json visit(const Node* node, const Json& value, const FieldSet& gone, Keep keep) const {
     if (gone.children.empty() || (!value.is_object() && !value.is_array())) return value;
     Json out;
     if (value.is_object() && !isAtomicMap(node))
-      out = members(node, value, gone, kept);
+      out = members(node, value, gone, keep);
     else if (value.is_array() && isGranularList(node))
-      out = items(*node, value, gone, kept);
+      out = items(*node, value, gone, keep);
     return out.empty() ? Json(nullptr) : out;
   }
 
@@ -216,29 +237,33 @@ struct Remover {
     return p != nullptr && (p->origin & schema::kValueStruct) != 0;
   }
 
-  Json members(const Node* node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
+  Json members(const Node* node, const Json& value, const FieldSet& gone, Keep keep) const {
     Json out = Json::object();
     for (const auto& [key, member] : value.items()) {
       const std::string step = "f:" + key;
       const FieldSet* inner = gone.child(step);
-      if (inner != nullptr && inner->member) continue;
-      const FieldSet* keep = below(kept, step);
-      Json rest = inner == nullptr ? member : visit(memberNode(shape, node, key), member, *inner, keep);
+      const Keep inside{below(keep.owned, step), memberOf(keep.asked, key)};
+      if (inner != nullptr && inner->member) {
+        if (!nulls && inside.asked != nullptr) out[key] = *inside.asked;  // asked for, and empty: or it would be owned
+        continue;
+      }
+      Json rest = inner == nullptr ? member : visit(memberNode(shape, node, key), member, *inner, inside);
       if (!rest.is_null() || member.is_null() || nulls)
         out[key] = std::move(rest);
-      else if ((keep != nullptr && keep->member) || alwaysThere(node, key))
+      else if (inside.holds() || alwaysThere(node, key))
         out[key] = Json(member.type());
     }
     return out;
   }
 
-  Json items(const Node& node, const Json& value, const FieldSet& gone, const FieldSet* kept) const {
+  Json items(const Node& node, const Json& value, const FieldSet& gone, Keep keep) const {
     Json out = Json::array();
     for (const Json& item : value) {
       const std::string step = listStep(shape, node, item);
       const FieldSet* inner = gone.child(step);
       if (inner != nullptr && inner->member) continue;
-      Json rest = inner == nullptr ? item : visit(shape.table.items(node), item, *inner, below(kept, step));
+      const Keep inside{below(keep.owned, step), itemOf(shape, node, keep.asked, step)};
+      Json rest = inner == nullptr ? item : visit(shape.table.items(node), item, *inner, inside);
       if (!rest.is_null() || nulls) out.push_back(std::move(rest));
     }
     return out;
@@ -280,11 +305,12 @@ FieldChanges compareFields(const Shape& shape, const Node* node, const Json& bef
 }
 
 Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone) {
-  return Remover{shape, true}.visit(node, value, gone, nullptr);
+  return Remover{shape, true}.visit(node, value, gone, {});
 }
 
-Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone, const FieldSet& kept) {
-  return Remover{shape, false}.visit(node, value, gone, &kept);
+Json withoutFields(const Shape& shape, const Node* node, const Json& value, const FieldSet& gone, const FieldSet& kept,
+                   const Json& asked) {
+  return Remover{shape, false}.visit(node, value, gone, {&kept, &asked});
 }
 
 FieldSet withNamedFields(const Shape& shape, const Node* node, const FieldSet& set) {

@@ -33,9 +33,9 @@ FieldChanges compareFields(const Shape& shape, const schema::Node* node, const J
 
 // `value` without the fields of `gone`. A member that loses all of its own becomes null.
 Json withoutFields(const Shape& shape, const schema::Node* node, const Json& value, const FieldSet& gone);
-// The same, but such a member goes too, unless it is in `kept` itself or always there: then it is empty.
+// The same, but such a member goes too, unless it is in `kept` itself, in `asked`, or always there: then it is empty.
 Json withoutFields(const Shape& shape, const schema::Node* node, const Json& value, const FieldSet& gone,
-                   const FieldSet& kept);
+                   const FieldSet& kept, const Json& asked);
 
 // `set` with the declared fields above each path as members, though an applier does not own them by themselves.
 FieldSet withNamedFields(const Shape& shape, const schema::Node* node, const FieldSet& set);

@@ -66,7 +66,7 @@ struct Apply {
     const FieldSet dropped = patch::droppedFields(shape, root, laid, last, owned);
     // For the comparison a map that lost its last member is still there: who owns the map itself keeps it.
     const Json compared = patch::withoutFields(shape, root, laid, dropped);
-    out.merged = patch::withoutFields(shape, root, laid, dropped, owned);
+    out.merged = patch::withoutFields(shape, root, laid, dropped, owned, applied);
     out.conflicts = patch::takeOver(entries, &mine, patch::compareFields(shape, root, live, compared));
     if (force || !exists) out.conflicts.clear();
     mine.fields = patch::withoutServerFields(now);
