@@ -280,7 +280,7 @@ def test_reviews_and_tokens_are_created(api):
 
 
 def test_ephemeral_containers_are_refused(api, platform, any_kubectl):
-    pod = {"metadata": {"name": "p"}, "spec": {"nodeName": "nowhere", "containers": [{"name": "c", "image": "i"}]}}
+    pod = {"metadata": {"name": "p"}, "spec": {"nodeSelector": {"no": "such"}, "containers": [{"name": "c", "image": "i"}]}}
     assert api.call("POST", api.ns + "/pods", pod).status == 201
     refused = platform.kubectl("-n", api.namespace, *(["alpha"] if "old" in any_kubectl else []), "debug", "p", "--image=busybox",
                                binary=any_kubectl, check=False)
