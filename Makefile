@@ -4,7 +4,7 @@ SHELL := /bin/bash
 ARGS ?=
 PRESET ?= release
 
-.PHONY: help setup build run test unit e2e asan tsan fuzz crash bench lint fmt clean
+.PHONY: help setup build run test unit e2e golden asan tsan fuzz crash bench lint fmt clean
 
 help: ## Show this list
 	@awk 'BEGIN{FS=":.*## "} /^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ unit: setup ## Unit tests and fuzz corpora only
 
 e2e: setup ## End-to-end tests only
 	@scripts/test.sh e2e
+
+golden: setup ## Compare what kubectl prints with recordings of a real cluster (SLIPWAY_SHARED; ARGS: k20 k32 k34)
+	@scripts/build.sh release slipway
+	@tests/golden/kubectl.py $(ARGS)
 
 asan: setup ## Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/test.sh asan

@@ -30,7 +30,7 @@ NONE = 0xFFFFFFFF
 TYPES = {"": 0, "object": 1, "array": 2, "string": 3, "integer": 4, "number": 5, "boolean": 6, "int-or-string": 7, "quantity": 8}
 LIST_TYPES = {"": 0, "atomic": 1, "set": 2, "map": 3}
 PRESERVE, NULLABLE, ATOMIC_MAP = 1, 2, 4
-KUBERNETES_DEFAULT = 1
+KUBERNETES_DEFAULT, VALUE_STRUCT = 1, 2
 
 
 def fail(message):
@@ -48,6 +48,7 @@ class Source:
         self.definitions = {}
         self.defaults = {}
         self.optional = {}
+        self.structs = {}
         self.resources = []
         self.reviews = []
         self.extra = []
@@ -94,8 +95,9 @@ class Source:
             table = yaml.safe_load(f)
         self.defaults = table["defaults"]
         self.optional = table["optional"]
+        self.structs = table["structs"]
         self.extra = table["extra"]
-        for name in list(self.defaults) + list(self.optional) + self.extra:
+        for name in list(self.defaults) + list(self.optional) + list(self.structs) + self.extra:
             if name not in self.definitions:
                 fail(f"{path}: no definition is called {name}")
         for place, key in ((self.resources, "resources"), (self.reviews, "reviews")):
@@ -289,6 +291,7 @@ class NodeTable:
             flags |= PRESERVE
         defaults = self.source.defaults.get(name, {})
         optional = self.source.optional.get(name, [])
+        structs = self.source.structs.get(name, [])
         rows = []
         for p in sorted(properties):
             child = properties[p]
@@ -297,8 +300,10 @@ class NodeTable:
                 default, origin = self.string(json.dumps(defaults[p], separators=(",", ":"))), KUBERNETES_DEFAULT
             elif "default" in child:
                 default = self.string(json.dumps(child["default"], separators=(",", ":")))
+            if p in structs:
+                origin |= VALUE_STRUCT
             rows.append((self.string(p), self.node(child), default, origin))
-        for p in defaults:
+        for p in list(defaults) + structs:
             if p not in properties:
                 fail(f"api/kubernetes.yaml: {name} has no field {p}")
         begin = len(self.properties)
@@ -595,7 +600,7 @@ def main():
     parser.add_argument("--api", required=True)
     parser.add_argument("--out")
     parser.add_argument("--crds", action="store_true")
-    parser.add_argument("--version", default="v1.32.0")
+    parser.add_argument("--version", default="v1.34.0")
     args = parser.parse_args()
     if not os.path.exists(args.definitions):
         fail(f"{args.definitions} is missing. Run: deps/fetch.sh kubernetes-validate")

@@ -96,10 +96,7 @@ Failure invalidPatch(const std::string& patched, const std::string& why) {
                  {{"FieldValueInvalid", "patch", fmt::format("Invalid value: {}: {}", dumpJson(Json(patched)), why)}});
 }
 
-Failure rejectedPatch(const std::string& why) {
-  return withStatus(Code::Invalid, "the server rejected our request due to an error in our request: " + why);
-}
-
+Failure rejectedPatch(const std::string& why) { return withStatus(Code::Invalid, why, Json::object()); }
 Failure badRequest(const std::string& message) { return withStatus(Code::BadRequest, message); }
 Failure unauthorized() { return withStatus(Code::Unauthorized, "Unauthorized"); }
 

@@ -31,9 +31,18 @@ Json binding(const std::string& role, const std::string& group) {
 }
 
 // What a user of one namespace works with; Secrets and role bindings come on top for edit and admin.
-const std::vector<std::string> kCoreView = {"configmaps", "endpoints",   "persistentvolumeclaims", "pods",
-                                            "pods/log",   "pods/status", "serviceaccounts",        "services",
-                                            "events",     "namespaces"};
+const std::vector<std::string> kCoreView = {"configmaps",
+                                            "endpoints",
+                                            "persistentvolumeclaims",
+                                            "pods",
+                                            "pods/log",
+                                            "pods/status",
+                                            "serviceaccounts",
+                                            "services",
+                                            "events",
+                                            "namespaces",
+                                            "limitranges",
+                                            "resourcequotas"};
 const std::vector<std::string> kCoreEdit = {
     "configmaps",    "endpoints", "persistentvolumeclaims", "pods",     "pods/exec", "pods/attach", "pods/portforward",
     "pods/eviction", "secrets",   "serviceaccounts",        "services", "events"};

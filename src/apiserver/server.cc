@@ -1,8 +1,10 @@
 #include "apiserver/server.h"
 
+#include "apiserver/custom_definitions.h"
 #include "apiserver/garbage_collector.h"
 #include "apiserver/http/api_handler.h"
 #include "apiserver/namespace_lifecycle.h"
+#include "apiserver/quota.h"
 #include "apiserver/role_aggregation.h"
 #include "base/ids.h"
 #include "data/base64.h"
@@ -20,11 +22,15 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(Executor executor, ApiServerO
 ApiServer::ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store)
     : options_(std::move(options)), store_(std::move(store)), scope_(executor, "apiserver") {
   hub_ = std::make_unique<WatchHub>(*store_, executor, options_.maxWatches);
+  // Quotas come last: they count what all others have made of the object.
+  options_.registry.admissions.push_back(definitionsAreFixed());
+  for (Admission& a : quotaAdmissions()) options_.registry.admissions.push_back(std::move(a));
   registry_ = std::make_unique<Registry>(*store_, *hub_, options_.catalog, options_.registry);
   client_ = std::make_unique<LocalClient>(*registry_);
   collector_ = std::make_unique<GarbageCollector>(*registry_, executor);
   namespaces_ = std::make_unique<NamespaceLifecycle>(*registry_, executor, options_.caPem);
   roles_ = std::make_unique<RoleAggregation>(*registry_, executor);
+  quotas_ = std::make_unique<QuotaKeeper>(*registry_, executor);
   std::shared_ptr<Clock> clock = options_.registry.clock;
   if (!clock) clock = std::make_shared<SystemClock>();
   http_ = std::make_unique<ApiHandler>(*registry_, std::move(clock), options_.http);
@@ -40,8 +46,11 @@ Task<Status> ApiServer::start() {
   scope_.spawn("garbage collector", [this] { return collector_->run(); });
   scope_.spawn("namespaces", [this] { return namespaces_->run(); });
   scope_.spawn("cluster roles", [this] { return roles_->run(); });
+  scope_.spawn("quotas", [this] { return quotas_->run(); });
   Status made = co_await bootstrap(*registry_, options_.bootstrap);
   if (!made) co_return made;
+  Status published = co_await publishDefinitions(*registry_);
+  if (!published) co_return published;
   auto keys = co_await accountKeys();
   if (!keys) co_return fail(keys.error());
   http_->accountTokens().setKeys(std::move(*keys));
@@ -95,6 +104,6 @@ Task<void> ApiServer::stop() {
   co_await scope_.join();
 }
 
-bool ApiServer::idle() const { return collector_->idle() && namespaces_->idle() && roles_->idle(); }
+bool ApiServer::idle() const { return collector_->idle() && namespaces_->idle() && roles_->idle() && quotas_->idle(); }
 
 }  // namespace slipway::apiserver

@@ -24,6 +24,7 @@ class ApiHandler;
 class GarbageCollector;
 class NamespaceLifecycle;
 class RoleAggregation;
+class QuotaKeeper;
 
 struct ApiServerOptions {
   StoreOptions store;
@@ -62,7 +63,7 @@ class ApiServer {
 
   LocalClient& client() { return *client_; }
   Registry& registry() { return *registry_; }
-  bool idle() const;  // no garbage collection or namespace work is waiting
+  bool idle() const;  // no garbage collection, namespace, role or quota work is waiting
 
  private:
   Task<Result<std::vector<std::string>>> accountKeys();
@@ -76,6 +77,7 @@ class ApiServer {
   std::unique_ptr<GarbageCollector> collector_;
   std::unique_ptr<NamespaceLifecycle> namespaces_;
   std::unique_ptr<RoleAggregation> roles_;
+  std::unique_ptr<QuotaKeeper> quotas_;
   std::unique_ptr<ApiHandler> http_;
   TaskScope scope_;
 };

@@ -20,13 +20,14 @@ Json withoutVolatile(Json object) {
   return object;
 }
 
-// What generation counts: everything but metadata and status.
+// What generation counts: everything but metadata, status and the node that a pod is bound to.
 bool sameSpec(const Json& a, const Json& b) {
   Json x = a;
   Json y = b;
   for (Json* o : {&x, &y}) {
     o->erase("metadata");
     o->erase("status");
+    if (textAt(*o, "kind") == "Pod" && at(*o, "spec").is_object()) (*o)["spec"].erase("nodeName");
   }
   return x == y;
 }
@@ -56,8 +57,23 @@ Written WriteRules::done(EntryPtr entry) {
 }
 
 FieldManager WriteRules::fieldManager() const {
-  return {context_.fieldManager, context_.subresource, asked_.apiVersion(), context_.force,
+  return {context_.fieldManager, context_.subresource, resource_.apiVersion(), context_.force,
           formatRfc3339(registry_.clock().wall())};
+}
+
+// Who owns what, before admission adds what nobody asked for.
+Json WriteRules::tracked(const Json& old, Json object) const {
+  if (ownershipDone_) return object;
+  if (!resource_.hasStatus || context_.subresource == "status")
+    return trackUpdate(registry_.catalog(), resource_, old, std::move(object), fieldManager());
+  // Whatever the status is, it is not this write's.
+  Json before = old;
+  if (before.is_object()) before.erase("status");
+  const Json status = at(object, "status");
+  object.erase("status");
+  object = trackUpdate(registry_.catalog(), resource_, before, std::move(object), fieldManager());
+  if (!status.is_null()) object["status"] = status;
+  return object;
 }
 
 Result<EntryPtr> WriteRules::current() const {
@@ -205,7 +221,6 @@ void WriteRules::setServerFields(Json& meta) const {
                             "generation", "selfLink"}) {
     meta.erase(field);
   }
-  if (!ownershipDone_) meta.erase("managedFields");
   meta["uid"] = newUuid();
   meta["creationTimestamp"] = formatRfc3339(registry_.clock().wall());
   if (hasGeneration(resource_)) meta["generation"] = 1;
@@ -226,6 +241,7 @@ Result<Written> WriteRules::create(Json object) {
   setServerFields(object["metadata"]);
   prepareCreate(resource_, object);
   registry_.catalog().applyDefaults(resource_, object);
+  object = tracked(nullptr, std::move(object));
   if (bucket_ == "services") allocateClusterIp(object);
   SLIP_CHECK(admit(Operation::Create, nullptr, object));
   SLIP_CHECK(validate(nullptr, object));
@@ -234,7 +250,6 @@ Result<Written> WriteRules::create(Json object) {
     if (a.validate && a.matches(resource_)) SLIP_CHECK(a.validate(request, object));
   }
   if (txn_.get(bucket_, context_.ns, name)) return alreadyExists(asked_, name);
-  if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, nullptr, std::move(object), fieldManager());
   SLIP_TRY(EntryPtr entry, put(std::move(object)));
   Written written = done(std::move(entry));
   written.created = true;
@@ -286,7 +301,8 @@ void WriteRules::keepServerFields(const Json& old, Json& object) const {
     else
       meta.erase(field);
   }
-  if (!meta.contains("managedFields") && before.contains("managedFields")) meta["managedFields"] = before["managedFields"];
+  if (!ownershipDone_ && !meta.contains("managedFields") && before.contains("managedFields"))
+    meta["managedFields"] = before["managedFields"];
 }
 
 Status WriteRules::checkFinalizers(const Json& old, const Json& object) const {
@@ -313,7 +329,7 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
     Json next = old;
     next["spec"]["finalizers"] = at(object, "spec", "finalizers");
     if (next["spec"]["finalizers"].is_null()) next["spec"]["finalizers"] = Json::array();
-    return store(entry, old, std::move(next));
+    return store(entry, old, tracked(old, std::move(next)));
   }
   if (resource_.hasStatus) {
     if (old.contains("status"))
@@ -323,6 +339,7 @@ Result<Written> WriteRules::finishUpdate(const EntryPtr& entry, const Json& old,
   }
   prepareUpdate(resource_, old, object);
   registry_.catalog().applyDefaults(resource_, object);
+  object = tracked(old, std::move(object));
   SLIP_CHECK(admit(Operation::Update, &old, object));
   SLIP_CHECK(validate(&old, object));
   if (bucket_ == "services") allocateClusterIp(object);  // a change of type may need an address or node ports
@@ -340,16 +357,15 @@ Result<Written> WriteRules::updateStatus(const EntryPtr& entry, const Json& old,
     next["status"] = object["status"];
   else
     next.erase("status");
-  const Json& managed = at(object, "metadata", "managedFields");
-  if (!managed.is_null()) next["metadata"]["managedFields"] = managed;
+  // An apply has brought its entries; other writes to the status do not choose theirs.
+  if (ownershipDone_) next["metadata"] = object["metadata"];
   SLIP_CHECK(validate(nullptr, next));
-  return store(entry, old, std::move(next));
+  return store(entry, old, tracked(old, std::move(next)));
 }
 
 Result<Written> WriteRules::store(const EntryPtr& entry, const Json& old, Json object) {
   if (sameObject(old, object) && at(old, "metadata", "managedFields") == at(object, "metadata", "managedFields"))
     return done(entry);
-  if (!ownershipDone_) object = trackUpdate(registry_.catalog(), resource_, old, std::move(object), fieldManager());
   if (hasGeneration(resource_) && !sameSpec(old, object)) {
     object["metadata"]["generation"] = intAt(at(old, "metadata"), "generation", 0) + 1;
   }
@@ -362,22 +378,26 @@ Result<Written> WriteRules::store(const EntryPtr& entry, const Json& old, Json o
   return done(std::move(stored));
 }
 
-Result<Written> WriteRules::updateScale(const EntryPtr& entry, const Json& old, const Json& scale) {
-  if (!asked_.hasScale) return noSuchPath();
+Failure WriteRules::noScale() const { return resource_.custom ? notFound(asked_, context_.name) : noSuchPath(); }
+
+Status WriteRules::checkScale(const Json& scale) const {
+  if (!asked_.hasScale) return noScale();
   if (!scale.is_object()) return badRequest("the body of the request must be a Scale object");
-  SLIP_CHECK(checkVersion(entry, old, scale));
   const Json& replicas = at(scale, "spec", "replicas");
-  const std::int64_t count = replicas.is_null() ? 0 : replicas.is_number_integer() ? replicas.get<std::int64_t>() : -1;
-  if (count < 0) {
-    Resource kind;
-    kind.group = "autoscaling";
-    kind.kind = "Scale";
-    return invalid(kind, context_.name,
-                   {{"FieldValueInvalid", "spec.replicas",
-                     fmt::format("Invalid value: {}: must be greater than or equal to 0", dumpJson(replicas))}});
-  }
+  if (replicas.is_null() || (replicas.is_number_integer() && replicas >= 0)) return {};
+  Resource kind;
+  kind.group = "autoscaling";
+  kind.kind = "Scale";
+  return invalid(kind, context_.name,
+                 {{"FieldValueInvalid", "spec.replicas",
+                   fmt::format("Invalid value: {}: must be greater than or equal to 0", dumpJson(replicas))}});
+}
+
+Result<Written> WriteRules::updateScale(const EntryPtr& entry, const Json& old, const Json& scale) {
+  SLIP_CHECK(checkScale(scale));
+  SLIP_CHECK(checkVersion(entry, old, scale));
   Json next = old;
-  next["spec"]["replicas"] = count;
+  next["spec"]["replicas"] = intAt(at(scale, "spec"), "replicas");
   SLIP_TRY(Written written, finishUpdate(entry, old, std::move(next)));
   written.entry = makeEntry("scales", scaleOf(resource_, written.entry->json()), 0);
   return written;

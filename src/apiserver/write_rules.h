@@ -1,6 +1,7 @@
 // WriteRules: one write of one object, as it runs inside the store's transaction. Split over write_rules.cc (create,
 // update), patch_rules.cc and delete_rules.cc. Made and used by Registry only; lives on the writer thread for one closure.
 #pragma once
+#include "apiserver/api_status.h"
 #include "apiserver/registry.h"
 #include "objects/patch/managed_fields.h"
 
@@ -41,12 +42,16 @@ class WriteRules {
   Result<Written> updateScale(const EntryPtr& current, const Json& old, const Json& scale);
   Result<Written> store(const EntryPtr& current, const Json& old, Json object);
   Status checkFinalizers(const Json& old, const Json& object) const;
+  Status checkScale(const Json& scale) const;  // the kind has one, replicas are a count
+  Failure noScale() const;
 
   // Patch.
   Result<Json> applyPatch(kube::PatchType type, const Json& target, const Json& patch) const;
   Result<Written> patchScale(kube::PatchType type, const EntryPtr& current, const Json& old, const Json& patch);
   Result<Written> serverSideApply(const Json& patch);
-  bool wereAppliedBefore(const Json& live, const std::vector<FieldConflict>& conflicts) const;
+  Json applicable(Json applied) const;
+  Result<Written> finishApply(const EntryPtr& current, const Json& old, const Json& applied);
+  Result<Written> applyScale(const Json& patch);
 
   // Delete.
   Status checkPreconditions(const EntryPtr& current, const DeleteRequest& request) const;
@@ -55,6 +60,7 @@ class WriteRules {
 
   Written done(EntryPtr entry);
   FieldManager fieldManager() const;
+  Json tracked(const Json& old, Json object) const;
 
   const Registry& registry_;
   const WriteContext& context_;

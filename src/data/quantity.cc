@@ -123,6 +123,11 @@ std::int64_t Quantity::value() const { return clamp64(ceilDivide(nanos_, kNano))
 std::int64_t Quantity::milliValue() const { return clamp64(ceilDivide(nanos_, kNano / 1000)); }
 double Quantity::toDouble() const { return static_cast<double>(nanos_) / 1e9; }
 
+Quantity Quantity::operator+(const Quantity& other) const {
+  const Wide sum = nanos_ + other.nanos_;
+  return {std::clamp(sum, -kCap, kCap), nanos_ == 0 ? other.format_ : format_};
+}
+
 std::string Quantity::canonical() const {
   if (nanos_ == 0) return "0";
   const Wide size = nanos_ < 0 ? -nanos_ : nanos_;

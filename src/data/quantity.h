@@ -28,6 +28,9 @@ class Quantity {
   std::strong_ordering operator<=>(const Quantity& other) const { return nanos_ <=> other.nanos_; }
   bool operator==(const Quantity& other) const { return nanos_ == other.nanos_; }
   bool negative() const { return nanos_ < 0; }
+  // In the format of the left side, of the right one when the left side is nothing. Capped like the constructor's values.
+  Quantity operator+(const Quantity& other) const;
+  Quantity operator-(const Quantity& other) const { return *this + Quantity(-other.nanos_, other.format_); }
 
  private:
   __int128 nanos_ = 0;

@@ -181,7 +181,7 @@ def test_api_resources_versions_and_cluster_info(k):
     for word in ("inferenceservices", "isvc", "servingruntimes", "deployments", "horizontalpodautoscalers"):
         assert word in out
     assert "serving.kserve.io/v1beta1" in k("api-versions")
-    k("version", stderr=None)  # 1.37 remarks that the server calls itself 1.32
+    k("version", stderr=None)  # 1.37 remarks that the server calls itself 1.34
     k("cluster-info")
 
 
@@ -200,3 +200,49 @@ def test_a_conflicting_update_is_refused(k):
     stale["data"]["a"] = "stale"
     result = k.platform.kubectl("-n", k.namespace, "replace", "-f", "-", stdin=json.dumps(stale), binary=k.binary, check=False)
     assert result.returncode == 1 and "the object has been modified" in result.stderr
+
+
+def is_old(k):
+    return "kubectl-old" in k.binary
+
+
+def test_tokens_are_made_and_say_who_they_are(k):
+    if is_old(k):
+        pytest.skip("kubectl 1.20 has neither create token nor auth whoami")
+    token = k("create", "token", "default", "--duration=10m").strip()
+    assert token.count(".") == 2
+    result = k.platform.kubectl("--server", k.platform.api_url, "--token", token, "auth", "whoami", "-o", "json", binary=k.binary)
+    who = json.loads(result.stdout)["status"]["userInfo"]
+    assert who["username"] == f"system:serviceaccount:{k.namespace}:default"
+    assert f"system:serviceaccounts:{k.namespace}" in who["groups"]
+
+
+def test_events_of_one_object(k):
+    k("apply", "-f", "-", stdin=DEPLOYMENT)
+    wait_for(lambda: "ScalingReplicaSet" in k("get", "events", "--field-selector=involvedObject.name=web"), "the event is there")
+    if not is_old(k):
+        lines = k("events", "--for=deploy/web").splitlines()
+        assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+        assert "Deployment/web" in lines[1] and "Scaled up replica set web-" in lines[1]
+
+
+def test_watching_one_object_shows_its_next_change(k):
+    k("create", "configmap", "c", "--from-literal=a=b")
+    process = subprocess.Popen([k.binary, "--kubeconfig", k.platform.kubeconfig, "-n", k.namespace, "get", "cm", "c", "-w", "-o",
+                                "jsonpath={.data.a}{'\\n'}"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "b\n"
+        k("patch", "cm", "c", "--type=merge", "-p", '{"data":{"a":"changed"}}')
+        assert "changed\n" in iter(process.stdout.readline, "")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_describe_a_namespace_with_its_quota_and_limits(k):
+    assert k("create", "quota", "q", "--hard=pods=7") == "resourcequota/q created\n"
+    limits = "apiVersion: v1\nkind: LimitRange\nmetadata: {name: r}\nspec: {limits: [{type: Container, max: {cpu: '2'}}]}\n"
+    assert k("create", "-f", "-", stdin=limits) == "limitrange/r created\n"
+    wait_for(lambda: "0/7" in k("get", "quota"), "the quota is counted")
+    described = k("describe", "namespace", k.namespace)
+    assert "Resource Quotas" in described and "Resource Limits" in described and " 7" in described

@@ -150,7 +150,7 @@ net::Response ApiHandler::other(const Call& call) const {
   if (call.request.method != "GET" && call.request.method != "HEAD")
     return errorResponse(methodNotAllowed(call.request.method).value());
   if (call.info.path == "/version" || call.info.path == "/version/")
-    return jsonResponse(200, dumpJson(Discovery::serverVersion()));
+    return jsonResponse(200, Discovery::serverVersion().dump(2));
   if (auto response = discovery(call)) return std::move(*response);
   if (auto response = openApi(call)) return std::move(*response);
   return errorResponse(noSuchPath().value());

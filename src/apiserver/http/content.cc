@@ -145,10 +145,15 @@ Accepted negotiate(const net::Headers& headers) {
 Result<Json> parseYamlOrJson(const std::string& bytes) {
   const auto start = bytes.find_first_not_of(" \t\r\n");
   if (start == std::string::npos) return Json(nullptr);
-  if (bytes[start] == '{') return parseText(bytes);
+  Result<Json> json = Json(nullptr);
+  if (bytes[start] == '{') {
+    json = parseText(bytes);
+    if (json) return json;
+  }
   Result<Json> parsed = parseYaml(bytes);
-  if (!parsed) return badRequest("error parsing YAML: " + parsed.error().message);
-  return parsed;
+  if (parsed) return parsed;
+  // {a: 1} is YAML too; what is neither was more likely meant as what it looks like.
+  return json ? Result<Json>(badRequest("error parsing YAML: " + parsed.error().message)) : json;
 }
 
 Result<ParsedBody> parseBody(std::string_view contentType, const std::string& bytes) {
@@ -165,7 +170,7 @@ Result<ParsedBody> parseBody(std::string_view contentType, const std::string& by
   }
   const auto start = bytes.find_first_not_of(" \t\r\n");
   if (start == std::string::npos) return body;
-  if (yaml && bytes[start] != '{') {
+  if (yaml && (bytes[start] != '{' || !parseText(bytes))) {
     SLIP_TRY(body.object, parseYamlOrJson(bytes));
     return body;
   }

@@ -1,5 +1,8 @@
 #include "apiserver/http/discovery.h"
 
+#include <cstdio>
+#include <tuple>
+
 namespace slipway::apiserver {
 namespace {
 
@@ -26,6 +29,15 @@ Resource review(const std::string& group, const std::string& kind, const std::st
 
 Json gvk(const std::string& group, const std::string& version, const std::string& kind) {
   return Json{{"group", group}, {"version", version}, {"kind", kind}};
+}
+
+// v2 before v1, v1 before v1beta1, v1beta1 before v1alpha1: the order of preference on a cluster.
+std::tuple<int, int, int> versionRank(const std::string& version) {
+  int major = 0;
+  int minor = 0;
+  char stage[6] = "";
+  if (std::sscanf(version.c_str(), "v%d%5[a-z]%d", &major, stage, &minor) < 1) return {0, 0, 0};
+  return {stage[0] == '\0' ? 3 : stage[0] == 'b' ? 2 : 1, major, minor};
 }
 
 }  // namespace
@@ -72,6 +84,10 @@ Discovery::Discovery(const Catalog& catalog) {
   add(review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews", false), true);
   std::stable_sort(groups_.begin(), groups_.end(),
                    [](const Group& a, const Group& b) { return rankOf(a.name) < rankOf(b.name); });
+  for (Group& g : groups_) {
+    std::stable_sort(g.versions.begin(), g.versions.end(),
+                     [](const std::string& a, const std::string& b) { return versionRank(a) > versionRank(b); });
+  }
 }
 
 void Discovery::setMetrics(bool served) {
@@ -91,10 +107,20 @@ void Discovery::setMetrics(bool served) {
 }
 
 Json Discovery::serverVersion() {
-  // Minor 32: the newest whose requests we were measured against; kubectl's dispatcher picks its version by it.
-  return Json{{"major", "1"},        {"minor", "32"},           {"gitVersion", "v1.32.0+slipway"},
-              {"gitCommit", ""},     {"gitTreeState", "clean"}, {"buildDate", "2025-01-01T00:00:00Z"},
-              {"goVersion", "none"}, {"compiler", "clang"},     {"platform", "linux/amd64"}};
+  // Minor 34: the version of the schemas that are served, and of the kube-apiserver that answers are compared with.
+  return Json{{"major", "1"},
+              {"minor", "34"},
+              {"emulationMajor", "1"},
+              {"emulationMinor", "34"},
+              {"minCompatibilityMajor", "1"},
+              {"minCompatibilityMinor", "33"},
+              {"gitVersion", "v1.34.0+slipway"},
+              {"gitCommit", ""},
+              {"gitTreeState", "clean"},
+              {"buildDate", "2025-08-27T00:00:00Z"},
+              {"goVersion", "none"},
+              {"compiler", "clang"},
+              {"platform", "linux/amd64"}};
 }
 
 Json Discovery::coreVersions() const {

@@ -132,7 +132,7 @@ TEST_F(HttpTest, DiscoveryComesInBothForms) {
   EXPECT_EQ(all.headers.getOr("Content-Type", ""), "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
   EXPECT_EQ(all.json["apiVersion"], "apidiscovery.k8s.io/v2");
   EXPECT_EQ(call("GET", "/apis/nope.example.com").status, 404);
-  EXPECT_EQ(call("GET", "/version").json["minor"], "32");
+  EXPECT_EQ(call("GET", "/version").json["minor"], "34");
 }
 
 TEST_F(HttpTest, OpenApiIsServedOnceAndThenConfirmed) {

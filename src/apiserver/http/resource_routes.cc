@@ -49,7 +49,10 @@ bool knowsSubresource(const Resource& r, const std::string& name) {
 }  // namespace
 
 Task<net::Response> ResourceRoutes::handle(Call call, const Resource* resource) {
-  if (!resource || !knowsSubresource(*resource, call.info.subresource)) co_return errorResponse(noSuchPath().value());
+  if (!resource) co_return errorResponse(noSuchPath().value());
+  if (!knowsSubresource(*resource, call.info.subresource)) {
+    co_return errorResponse((resource->custom ? notFound(*resource, call.info.name) : noSuchPath()).value());
+  }
   const bool needsNamespace =
       resource->namespaced && call.info.ns.empty() && (!call.info.name.empty() || call.info.verb == "create");
   if (needsNamespace || (!resource->namespaced && !call.info.ns.empty() && call.info.resource != "namespaces")) {
@@ -118,7 +121,15 @@ Result<net::Response> ResourceRoutes::objectResponse(int status, const Call& cal
 Result<net::Response> ResourceRoutes::get(const Call& call, const Resource& resource) const {
   if (call.info.subresource == "scale") {
     SLIP_TRY(const Json scale, registry_.scale(resource, call.info.ns, call.info.name));
-    return jsonResponse(200, dumpJson(scale));
+    if (call.accepted.form != Form::Table) return jsonResponse(200, dumpJson(scale));
+    Resource form;
+    form.group = "autoscaling";
+    form.version = "v1";
+    form.kind = "Scale";
+    const TableRequest request{&form, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
+                               clock_->wall()};
+    return jsonResponse(
+        200, dumpJson(tableOf(request, {scale}, Json{{"resourceVersion", at(scale, "metadata", "resourceVersion")}})));
   }
   if (!call.info.subresource.empty() && call.info.subresource != "status") return methodNotAllowed("GET");
   SLIP_CHECK(registry_.checkReached(call.request.queryValue("resourceVersion").value_or("")));

@@ -1,5 +1,5 @@
 // FieldSet: a set of paths in an object, the FieldsV1 of managed fields as a tree. Steps are "f:name", "k:{…}" (a list item
-// by its keys), "v:…" (an item of a set), "i:0". Value type.
+// by its keys), "v:…" (an item of a set), "i:0". Value type. What an object's fields are: field_walk.h.
 #pragma once
 #include <map>
 #include <string>
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "data/json.h"
-#include "objects/schema/node_table.h"
 
 namespace slipway::patch {
 
@@ -22,11 +21,10 @@ class FieldSet {
   static FieldSet fromFieldsV1(const Json& fields);
   Json toFieldsV1() const;
 
+  // All three go by path: a member above or below another says nothing about it.
   FieldSet unite(const FieldSet& other) const;
   FieldSet intersect(const FieldSet& other) const;
   FieldSet subtract(const FieldSet& other) const;
-  // Takes out the path and everything below.
-  void removeAll(const FieldSet& paths);
 
   // Every path as kube-apiserver prints it: .spec.containers[name="c"].image
   std::vector<std::string> paths() const;
@@ -34,17 +32,7 @@ class FieldSet {
   bool operator==(const FieldSet&) const = default;
 };
 
-// How a list item is named in its list; a missing key counts with its default (protocol: TCP).
-std::string listStep(const schema::NodeTable& table, const schema::Node& list, const Json& item);
-bool isGranularList(const schema::Node* node);
-bool isGranularObject(const schema::Node* node, const Json& value);
-
-// All fields that `value` sets, as an applier would own them.
-FieldSet fieldsOf(const schema::NodeTable& table, const schema::Node* node, const Json& value);
-
-struct FieldChanges {
-  FieldSet added, modified, removed;
-};
-FieldChanges compareFields(const schema::NodeTable& table, const schema::Node* node, const Json& before, const Json& after);
+// One step as it stands in a printed path: .spec, [name="c"], [="a"].
+std::string readableStep(const std::string& step);
 
 }  // namespace slipway::patch

@@ -8,16 +8,7 @@ constexpr std::size_t kMaxOperations = 10000;  // as kube-apiserver
 
 // kube-apiserver hides the cause of a patch that does not apply; it goes where clients that look can find it.
 tl::unexpected<Error> doesNotApply(const std::string& why) {
-  const std::string message = "the server rejected our request due to an error in our request";
-  const Json status = {{"kind", "Status"},
-                       {"apiVersion", "v1"},
-                       {"metadata", Json::object()},
-                       {"status", "Failure"},
-                       {"message", message},
-                       {"reason", "Invalid"},
-                       {"details", {{"causes", {{{"reason", "UnexpectedServerResponse"}, {"message", why}}}}}},
-                       {"code", 422}};
-  return fail(Code::Invalid, message, dumpJson(status));
+  return fail(Code::Invalid, "the server rejected our request due to an error in our request: " + why);
 }
 
 struct Operation {

@@ -1,131 +1,117 @@
 #include "objects/patch/managed_fields.h"
 
-#include "objects/patch/field_set.h"
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "objects/patch/ownership.h"
 #include "objects/patch/typed_merge.h"
 
 namespace slipway {
 namespace {
 
+using patch::Entries;
+using patch::Entry;
 using patch::FieldSet;
+using patch::Shape;
 using schema::Node;
-using schema::NodeTable;
 
-constexpr std::size_t kMaxUpdateEntries = 10;
-constexpr const char* kAncient = "ancient-changes";
+constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+constexpr const char* kBeforeFirstApply = "before-first-apply";
 
-struct Entry {
-  std::string manager, operation, apiVersion, subresource, time;
-  FieldSet fields;
-  bool applies() const { return operation == "Apply"; }
-};
-
-std::vector<Entry> readEntries(const Json& object) {
-  std::vector<Entry> out;
-  const Json& list = at(object, "metadata", "managedFields");
-  if (!list.is_array()) return out;
-  for (const Json& e : list) {
-    out.push_back({textAt(e, "manager"), textAt(e, "operation"), textAt(e, "apiVersion"), textAt(e, "subresource"),
-                   textAt(e, "time"), FieldSet::fromFieldsV1(at(e, "fieldsV1"))});
-  }
-  return out;
-}
-
-Json writeEntries(std::vector<Entry> entries) {
-  std::erase_if(entries, [](const Entry& e) { return e.fields.empty(); });
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.operation, a.time, a.manager, a.apiVersion, a.subresource) <
-           std::tie(b.operation, b.time, b.manager, b.apiVersion, b.subresource);
-  });
-  Json out = Json::array();
-  for (const Entry& e : entries) {
-    Json entry = {{"manager", e.manager}, {"operation", e.operation}, {"apiVersion", e.apiVersion},
-                  {"time", e.time},       {"fieldsType", "FieldsV1"}, {"fieldsV1", e.fields.toFieldsV1()}};
-    if (!e.subresource.empty()) entry["subresource"] = e.subresource;
-    if (e.time.empty()) entry.erase("time");
-    out.push_back(std::move(entry));
-  }
-  return out;
-}
-
-void setEntries(Json& object, std::vector<Entry> entries) {
-  Json list = writeEntries(std::move(entries));
-  if (list.empty()) {
-    if (at(object, "metadata").is_object()) object["metadata"].erase("managedFields");
-  } else {
-    object["metadata"]["managedFields"] = std::move(list);
-  }
-}
-
-// What no manager owns: identity, and what the server sets.
-Json ownable(Json object) {
-  if (!object.is_object()) return Json::object();
-  object.erase("apiVersion");
-  object.erase("kind");
-  auto metadata = object.find("metadata");
-  if (metadata == object.end() || !metadata->is_object()) return object;
-  for (const char* name :
-       {"name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
-        "resourceVersion", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
-    metadata->erase(name);
-  }
-  if (metadata->empty()) object.erase("metadata");
+Json withoutManagedFields(Json object) {
+  if (object.is_object() && at(object, "metadata").is_object()) object["metadata"].erase("managedFields");
   return object;
 }
 
-Entry& entryOf(std::vector<Entry>& entries, const FieldManager& m, const char* operation) {
-  const bool apply = std::string_view(operation) == "Apply";
-  for (Entry& e : entries) {
-    if (e.manager == m.name && e.operation == operation && e.subresource == m.subresource &&
-        (apply || e.apiVersion == m.apiVersion))
-      return e;
+const Json& annotation(const Json& object, const char* name) { return at(object, "metadata", "annotations", name); }
+
+// As Go's encoder writes it: keys sorted, HTML's special characters escaped, a newline at the end.
+std::string goText(const Json& value) {
+  std::string out;
+  for (const char c : dumpJson(value)) {
+    if (c == '<' || c == '>' || c == '&')
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      out += c;
   }
-  entries.push_back({m.name, operation, m.apiVersion, m.subresource, m.time, {}});
-  return entries.back();
+  return out + "\n";
 }
 
-std::string printed(const Entry& e) {
-  std::string out = "\"" + e.manager + "\"";
-  if (!e.subresource.empty()) out += " with subresource \"" + e.subresource + "\"";
-  return e.applies() ? out : out + " using " + e.apiVersion;
-}
-
-void boundUpdates(std::vector<Entry>& entries) {
-  std::vector<Entry*> updates;
-  for (Entry& e : entries) {
-    if (!e.applies() && e.subresource.empty() && !e.fields.empty()) updates.push_back(&e);
-  }
-  if (updates.size() <= kMaxUpdateEntries) return;
-  std::stable_sort(updates.begin(), updates.end(), [](const Entry* a, const Entry* b) { return a->time < b->time; });
-  Entry ancient{kAncient, "Update", updates[0]->apiVersion, "", updates[0]->time, {}};
-  for (std::size_t i = 0; i + kMaxUpdateEntries <= updates.size(); ++i) {
-    ancient.fields = ancient.fields.unite(updates[i]->fields);
-    ancient.time = updates[i]->time;
-    updates[i]->fields = {};
-  }
-  entries.push_back(std::move(ancient));
-}
-
-struct Schema {
-  const NodeTable& table;
+// One apply: the schema, the objects without managedFields, and the entries as they were.
+struct Apply {
+  Shape shape;
   const Node* root;
+  const Json& live;  // {} when there is none yet
+  const Json& applied;
+  const FieldManager& manager;
+  bool exists;
+
+  struct Outcome {
+    Json merged;
+    Entries entries;
+    std::vector<FieldConflict> conflicts;
+  };
+
+  Outcome run(Entries entries, bool force) const {
+    Entry& mine = patch::entryOf(entries, manager, "Apply");
+    const FieldSet last = mine.fields;
+    const FieldSet now = patch::fieldsOf(shape, root, applied);
+    mine.fields = now;
+    mine.apiVersion = manager.apiVersion;
+    FieldSet owned;
+    for (const Entry& e : entries) owned = owned.unite(e.fields);
+    Outcome out;
+    const Json laid = patch::overlay(shape, root, live, applied);
+    const FieldSet dropped = patch::droppedFields(shape, root, laid, last, owned);
+    // For the comparison a map that lost its last member is still there: who owns the map itself keeps it.
+    const Json compared = patch::withoutFields(shape, root, laid, dropped);
+    out.merged = patch::withoutFields(shape, root, laid, dropped, owned, applied);
+    out.conflicts = patch::takeOver(entries, &mine, patch::compareFields(shape, root, live, compared));
+    if (force || !exists) out.conflicts.clear();
+    mine.fields = patch::withoutServerFields(now);
+    if (out.merged != live) mine.time = manager.time;
+    out.entries = std::move(entries);
+    return out;
+  }
+
+  // What kubectl applied from the client and is still as it was: its own, though an Update manager holds it.
+  std::set<std::string> ownByLastApplied() const {
+    const Json& text = annotation(live, kLastApplied);
+    if (manager.name != "kubectl" || !text.is_string()) return {};
+    const Json last = Json::parse(text.get_ref<const std::string&>(), nullptr, false);
+    if (!last.is_object() || textAt(last, "apiVersion") != textAt(live, "apiVersion")) return {};
+    const patch::FieldChanges changes = patch::compareFields(shape, root, last, live);
+    const FieldSet same =
+        patch::fieldsOf(shape, root, last).subtract(changes.modified).subtract(changes.added).subtract(changes.removed);
+    const std::vector<std::string> paths = same.paths();
+    return {paths.begin(), paths.end()};
+  }
+
+  Outcome settle(const Entries& entries) const {
+    Outcome out = run(entries, manager.force);
+    if (out.conflicts.empty()) return out;
+    const std::set<std::string> own = ownByLastApplied();
+    std::erase_if(out.conflicts, [&](const FieldConflict& c) { return own.contains(c.field); });
+    return out.conflicts.empty() ? run(entries, true) : out;
+  }
 };
 
-Schema schemaOf(const Catalog& catalog, const Resource& resource) {
-  return {catalog.nodes(), &catalog.nodes().node(resource.schema)};
+// kubectl's own record of what it applied stays true when it applies on the server.
+void renewLastApplied(const FieldManager& manager, const Json& applied, Json& object) {
+  if (manager.name != "kubectl" || !annotation(object, kLastApplied).is_string()) return;
+  Json record = applied;
+  if (at(record, "metadata", "annotations").is_object()) record["metadata"]["annotations"].erase(kLastApplied);
+  object["metadata"]["annotations"][kLastApplied] = goText(record);
 }
 
-// Takes what changed away from the others; returns what they had of it with other values.
-std::vector<FieldConflict> takeOver(std::vector<Entry>& entries, const Entry* mine, const patch::FieldChanges& changes) {
-  std::vector<FieldConflict> conflicts;
-  const FieldSet touched = changes.added.unite(changes.modified);
-  for (Entry& e : entries) {
-    if (&e == mine) continue;
-    const FieldSet common = e.fields.intersect(touched);
-    for (std::string& path : common.paths()) conflicts.push_back({printed(e), std::move(path)});
-    e.fields = e.fields.subtract(common);
-    e.fields.removeAll(changes.removed);
-  }
-  return conflicts;
+Entries entriesBefore(const Shape& shape, const Node* root, const Json& live, const FieldManager& manager) {
+  Entries entries = patch::readEntries(at(live, "metadata", "managedFields"));
+  if (!entries.empty() || !live.is_object()) return entries;
+  FieldManager before = manager;
+  before.name = kBeforeFirstApply;
+  patch::recordUpdate(entries, patch::compareFields(shape, root, Json::object(), withoutManagedFields(live)), before);
+  return entries;
 }
 
 }  // namespace
@@ -136,76 +122,44 @@ Result<ApplyOutcome> applyServerSide(const Catalog& catalog, const Resource& res
     return fail(Code::Invalid,
                 "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
   if (!at(applied, "metadata", "managedFields").empty()) return fail(Code::BadRequest, "metadata.managedFields must be nil");
-  const Schema schema = schemaOf(catalog, resource);
-  const Json config = ownable(applied);
-  const Json before = ownable(live);
-  std::vector<Entry> entries = readEntries(live);
-  Entry& mine = entryOf(entries, manager, "Apply");
-  const FieldSet last = mine.fields;
-  const FieldSet now = patch::fieldsOf(schema.table, schema.root, config);
-  mine.fields = now;
-
-  FieldSet others;
-  for (const Entry& e : entries) {
-    if (&e != &mine) others = others.unite(e.fields);
+  const Shape shape{catalog.nodes(), !resource.custom};
+  const Node* root = &catalog.nodes().node(resource.schema);
+  if (const auto why = patch::whyNotApplicable(shape, root, applied)) {
+    return fail(Code::BadRequest,
+                fmt::format("failed to create typed patch object ({}/{}; {}, Kind={}): {}",
+                            textAt(at(applied, "metadata"), "namespace"), textAt(at(applied, "metadata"), "name"),
+                            resource.apiVersion(), resource.kind, *why));
   }
-  Json object = live.is_object() ? live : Json{{"apiVersion", at(applied, "apiVersion")}, {"kind", at(applied, "kind")}};
-  Json merged = patch::overlay(schema.table, schema.root, before, config);
-  patch::removeDropped(schema.table, schema.root, merged, last, now, others);
-
+  const Json before = live.is_object() ? withoutManagedFields(live) : Json::object();
+  const Json config = withoutManagedFields(applied);
+  const Apply apply{shape, root, before, config, manager, live.is_object()};
+  Apply::Outcome done = apply.settle(entriesBefore(shape, root, live, manager));
   ApplyOutcome out;
-  const auto changes = patch::compareFields(schema.table, schema.root, before, merged);
-  out.conflicts = takeOver(entries, &mine, changes);
-  if (live.is_object() && !out.conflicts.empty() && !manager.force) {
+  out.conflicts = std::move(done.conflicts);
+  if (!out.conflicts.empty()) {
     out.object = live;
     return out;
   }
-  out.conflicts.clear();
-  if (live.is_object() && merged == before && last == now) {
-    out.object = live;
-    return out;
-  }
-  mine.time = manager.time;
-  mine.apiVersion = manager.apiVersion;
-  // Identity and server fields stay as they were; on create they come from the body.
-  const Json& identity = live.is_object() ? at(live, "metadata") : at(applied, "metadata");
-  Json metadata = at(merged, "metadata").is_object() ? merged["metadata"] : Json::object();
-  for (const auto& [key, value] : identity.items()) {
-    if (ownable({{"metadata", {{key, 1}}}}).empty()) metadata[key] = value;
-  }
-  for (const char* key : {"apiVersion", "kind"}) merged[key] = at(object, key);
-  merged["metadata"] = std::move(metadata);
-  setEntries(merged, std::move(entries));
-  out.object = std::move(merged);
+  out.object = std::move(done.merged);
+  renewLastApplied(manager, config, out.object);
+  patch::setEntries(out.object, std::move(done.entries));
   return out;
 }
 
 Json trackUpdate(const Catalog& catalog, const Resource& resource, const Json& live, Json next,
                  const FieldManager& manager) {
-  const Json& given = at(next, "metadata", "managedFields");
-  const Json& stored = at(live, "metadata", "managedFields");
+  const Json given = at(next, "metadata", "managedFields");
   const bool reset = given.is_array() && (given.empty() || given == Json::array({Json::object()}));
-  const Json before = ownable(live);
-  const Json after = ownable(next);
-  if (live.is_object() && before == after) {
-    if (reset)
-      next["metadata"].erase("managedFields");
-    else if (given.is_null() && !stored.is_null())
-      next["metadata"]["managedFields"] = stored;
-    return next;
-  }
-  // A replace that leaves managedFields out keeps the stored ones.
-  std::vector<Entry> entries = reset ? std::vector<Entry>{} : given.is_null() ? readEntries(live) : readEntries(next);
-  const Schema schema = schemaOf(catalog, resource);
-  const auto changes = patch::compareFields(schema.table, schema.root, before, after);
-  Entry& mine = entryOf(entries, manager, "Update");
-  takeOver(entries, &mine, changes);
-  mine.fields.removeAll(changes.removed);
-  const FieldSet fields = mine.fields.unite(changes.added).unite(changes.modified);
-  if (!(fields == mine.fields)) mine.time = manager.time;
-  mine.fields = fields;
-  boundUpdates(entries);
-  setEntries(next, std::move(entries));
+  Entries entries;
+  if (!reset && manager.subresource.empty()) entries = patch::readEntries(given);
+  if (!reset && entries.empty()) entries = patch::readEntries(at(live, "metadata", "managedFields"));
+  next = withoutManagedFields(std::move(next));
+  if (entries.empty() && live.is_object()) return next;
+  const Shape shape{catalog.nodes(), !resource.custom};
+  const Node* root = &catalog.nodes().node(resource.schema);
+  const Json before = live.is_object() ? withoutManagedFields(live) : Json::object();
+  patch::recordUpdate(entries, patch::compareFields(shape, root, before, next), manager);
+  patch::setEntries(next, std::move(entries));
   return next;
 }
 

@@ -71,7 +71,7 @@ class BuiltinCatalog : public Catalog {
   }
 
   std::vector<std::string> prune(const Resource& resource, Json& object) const override {
-    return schema::prune(table_, table_.node(resource.schema), object);
+    return schema::prune(table_, table_.node(resource.schema), object, !resource.custom);
   }
 
   void applyDefaults(const Resource& resource, Json& object) const override {

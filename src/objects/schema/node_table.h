@@ -21,6 +21,8 @@ inline constexpr std::uint32_t kNone = 0xFFFFFFFF;
 inline constexpr std::uint32_t kPreserveUnknown = 1;
 inline constexpr std::uint32_t kNullable = 2;
 inline constexpr std::uint32_t kAtomicMap = 4;
+inline constexpr std::uint32_t kKubernetesDefault = 1;  // a default that holds for Kubernetes' own kinds only
+inline constexpr std::uint32_t kValueStruct = 2;  // there in kube-apiserver's memory even when the object has no such field
 
 enum class Type : std::uint32_t { Any, Object, Array, String, Integer, Number, Boolean, IntOrString, Quantity };
 enum class ListType : std::uint32_t { None, Atomic, Set, Map };  // None means atomic too
@@ -41,7 +43,7 @@ struct Node {
 struct Property {
   std::uint32_t name, node;
   std::uint32_t defaultText;  // JSON, or kNone
-  std::uint32_t origin;       // 1: a default that holds for Kubernetes' own kinds only
+  std::uint32_t origin;       // kKubernetesDefault, kValueStruct
 };
 
 class NodeTable {

@@ -7,7 +7,21 @@ namespace {
 
 struct Pruner {
   const NodeTable& table;
+  bool kubernetes;
   std::vector<std::string> removed;
+
+  // A Go struct does not write an empty list or map that may be left out, so neither is there an object that has one.
+  bool omitted(const Node& parent, const std::string& name, const Node& child, const Json& value) const {
+    if (!kubernetes || !value.empty()) return false;
+    const bool list = value.is_array() && child.type == Type::Array;
+    const bool map =
+        value.is_object() && child.type == Type::Object && child.propertiesCount == 0 && child.additional != kNone;
+    if (!list && !map) return false;
+    const Property* p = table.property(parent, name);
+    if (p == nullptr || (p->origin & kValueStruct) != 0) return false;
+    const auto required = table.required(parent);
+    return std::find(required.begin(), required.end(), name) == required.end();
+  }
 
   void visit(const Node& node, Json& value, const std::string& path) {
     if (value.is_object() && node.type == Type::Object) {
@@ -33,7 +47,10 @@ struct Pruner {
         continue;
       }
       if (child != nullptr) visit(*child, *it, here);
-      ++it;
+      if (child != nullptr && omitted(node, it.key(), *child, *it))
+        it = value.erase(it);
+      else
+        ++it;
     }
   }
 };
@@ -59,7 +76,7 @@ struct Filler {
 
   void fill(const Node& node, Json& value) {
     for (const Property& p : table.properties(node)) {
-      if (p.defaultText == kNone || (p.origin != 0 && !kubernetes)) continue;
+      if (p.defaultText == kNone || ((p.origin & kKubernetesDefault) != 0 && !kubernetes)) continue;
       const std::string name(table.text(p.name));
       auto it = value.find(name);
       if (it == value.end() || (it->is_null() && (table.node(p.node).flags & kNullable) == 0))
@@ -71,8 +88,8 @@ struct Filler {
 
 }  // namespace
 
-std::vector<std::string> prune(const NodeTable& table, const Node& root, Json& value) {
-  Pruner pruner{table, {}};
+std::vector<std::string> prune(const NodeTable& table, const Node& root, Json& value, bool kubernetes) {
+  Pruner pruner{table, kubernetes, {}};
   pruner.visit(root, value, "");
   return std::move(pruner.removed);
 }

@@ -8,8 +8,9 @@
 
 namespace slipway::schema {
 
-// Removes unknown fields from `value`; returns their paths.
-std::vector<std::string> prune(const NodeTable& table, const Node& root, Json& value);
+// Removes unknown fields from `value`; returns their paths. `kubernetes`: also empty lists and maps that a Go struct leaves
+// out.
+std::vector<std::string> prune(const NodeTable& table, const Node& root, Json& value, bool kubernetes);
 
 // Fills missing fields whose schema has a default. `kubernetes`: also those that kube-apiserver fills in code, plain and
 // conditional (kubernetes_defaults.cc), and quantities in canonical form (1000m becomes 1).

@@ -77,6 +77,27 @@ Cells bindingCells(const Json& o, std::int64_t now) {
           byKind["Group"], byKind["ServiceAccount"]};
 }
 
+// "pods: 5/50, requests.cpu: 1/2", the limits in a column of their own.
+Cells quotaCells(const Json& o, std::int64_t now) {
+  std::string requests;
+  std::string limits;
+  const Json& hard = at(o, "status", "hard");
+  if (!hard.is_object()) return {nameOf(o), "", "", ageOf(o, now)};
+  for (const auto& [name, bound] : hard.items()) {
+    std::string& column = name.starts_with("limits") ? limits : requests;
+    const Json& used = at(o, "status", "used", name);
+    column += (column.empty() ? "" : ", ") + fmt::format("{}: {}/{}", name, used.is_string() ? used.get<std::string>() : "0",
+                                                         bound.is_string() ? bound.get<std::string>() : bound.dump());
+  }
+  return {nameOf(o), requests, limits, ageOf(o, now)};
+}
+
+Cells scaleCells(const Json& o, std::int64_t now) {
+  return {nameOf(o), intAt(at(o, "spec"), "replicas"), intAt(at(o, "status"), "replicas"), ageOf(o, now)};
+}
+
+Cells limitRangeCells(const Json& o, std::int64_t) { return {nameOf(o), textAt(at(o, "metadata"), "creationTimestamp")}; }
+
 std::string accessModes(const Json& modes) {
   static const std::map<std::string, std::string> kShort = {
       {"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"}, {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
@@ -157,6 +178,8 @@ Tables coreTables() {
         nodeCells}},
       {{"", "Secret"}, {{text("Name"), text("Type"), count("Data"), text("Age")}, secretCells}},
       {{"", "ConfigMap"}, {{text("Name"), count("Data"), text("Age")}, configMapCells}},
+      {{"", "ResourceQuota"}, {{text("Name"), text("Request"), text("Limit"), text("Age")}, quotaCells}},
+      {{"", "LimitRange"}, {{text("Name"), text("Created At")}, limitRangeCells}},
       {{"", "ServiceAccount"}, {{text("Name"), count("Secrets"), text("Age")}, accountCells}},
       {{"", "PersistentVolumeClaim"},
        {{text("Name"), text("Status"), text("Volume"), text("Capacity"), text("Access Modes"), text("StorageClass"),
@@ -186,6 +209,8 @@ Tables groupTables() {
       {{"apps", "StatefulSet"},
        {{text("Name"), text("Ready"), text("Age"), text("Containers", 1), text("Images", 1)}, statefulSetCells}},
       {{"autoscaling", "HorizontalPodAutoscaler"}, {scaler, scalerCells}},
+      {{"autoscaling", "Scale"}, {{text("Name"), count("Desired"), count("Available"), text("Age")}, scaleCells}},
+      {{"apiextensions.k8s.io", "CustomResourceDefinition"}, {role, roleCells}},
       {{"coordination.k8s.io", "Lease"}, {{text("Name"), text("Holder"), text("Age")}, leaseCells}},
       {{"discovery.k8s.io", "EndpointSlice"},
        {{text("Name"), text("AddressType"), text("Ports"), text("Endpoints"), text("Age")}, sliceCells}},
