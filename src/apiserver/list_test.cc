@@ -125,16 +125,25 @@ TEST_F(ListTest, AWatchMayAskForNoInitialObjects) {
 class BoundsTest : public HttpFixture {};
 
 TEST_F(BoundsTest, AnObjectBeyondTheBoundIsRefusedAndTheOldOneStays) {
-  ASSERT_EQ(post(kMaps, {{"metadata", {{"name", "big"}}}, {"data", {{"k", "small"}}}}).status, 201);
+  const std::string deployments = "/apis/apps/v1/namespaces/default/deployments";
+  const auto deployment = [](const std::string& name, const std::string& value) {
+    const Json container{{"name", "c"}, {"image", "i"}, {"env", Json::array({{{"name", "E"}, {"value", value}}})}};
+    return Json{
+        {"metadata", {{"name", name}}},
+        {"spec",
+         {{"selector", {{"matchLabels", {{"a", "b"}}}}},
+          {"template", {{"metadata", {{"labels", {{"a", "b"}}}}}, {"spec", {{"containers", Json::array({container})}}}}}}}};
+  };
+  ASSERT_EQ(post(deployments, deployment("big", "small")).status, 201);
   const std::string huge(1600 << 10, 'x');
-  const Answer made = post(kMaps, {{"metadata", {{"name", "huge"}}}, {"data", {{"k", huge}}}});
+  const Answer made = post(deployments, deployment("huge", huge));
   EXPECT_EQ(made.status, 413);
-  EXPECT_EQ(made.message().substr(0, 55), "Request entity too large: configmaps \"huge\" would be 16");
-  const Answer patched = call("PATCH", kMaps + "/big", dumpJson(Json{{"data", {{"k", huge}}}}),
-                              {{"Content-Type", "application/merge-patch+json"}});
-  EXPECT_EQ(patched.status, 413);
-  EXPECT_EQ(call("GET", kMaps + "/big").json["data"]["k"], "small");
-  EXPECT_EQ(call("GET", kMaps + "/huge").status, 404);
+  EXPECT_EQ(made.message().substr(0, 61), "Request entity too large: deployments.apps \"huge\" would be 16");
+  Json larger = deployment("big", huge);
+  EXPECT_EQ(call("PUT", deployments + "/big", dumpJson(larger)).status, 413);
+  const Json kept = call("GET", deployments + "/big").json;
+  EXPECT_EQ(kept["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"], "small");
+  EXPECT_EQ(call("GET", deployments + "/huge").status, 404);
   EXPECT_EQ(call("POST", kMaps, std::string(4 << 20, ' ')).message(),
             "Request entity too large: limit is 3145728 bytes (--max-request-bytes)");
 }
