@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
@@ -152,6 +153,17 @@ TEST_F(ProcessSessionTest, ExecReadsItsInputToTheEnd) {
   EXPECT_EQ(session(options, std::string(3 << 20, 'x')).out, "3145728\n");
 }
 
+TEST_F(ProcessSessionTest, ExecIsTheContainersUserAndItsStreamsAreToo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root starts programs as somebody else";
+  start("echo by name > /dev/stdout; sleep 100", [](Launch& l) { l.security.user = l.security.group = 65534; });
+  EXPECT_TRUE(eventually([&] { return logHas("F by name\n"); }));
+  EXPECT_EQ(session(shell("id -u; echo more > /dev/stdout")).out, "65534\nmore\n");
+  SessionOptions options = shell("echo typed > $(tty)");
+  options.tty = options.stdin_ = true;
+  options.stderr_ = false;
+  EXPECT_NE(session(options).out.find("typed"), std::string::npos);
+}
+
 TEST_F(ProcessSessionTest, ExecTellsSignalsAndWhatCannotBeStarted) {
   start("sleep 100");
   EXPECT_EQ(session(shell("kill -9 $$")).code, 137);
@@ -177,22 +189,29 @@ TEST_F(ProcessSessionTest, ExecWithATerminalHasSizesAndAControllingTerminal) {
   EXPECT_NE(o.out.find("got hello"), std::string::npos) << o.out;
 }
 
+// How many processes below this one run exactly these words. Counting by name, since others come and go on their own.
+std::size_t running(const std::string& words) {
+  std::string wanted = words + " ";
+  std::replace(wanted.begin(), wanted.end(), ' ', '\0');
+  const auto all = descendants(::getpid());
+  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](int pid) {
+    return readWholeFile("/proc/" + std::to_string(pid) + "/cmdline").value_or("") == wanted;
+  }));
+}
+
 TEST_F(ProcessSessionTest, AClientThatGoesTakesItsProcessesAlong) {
   start("sleep 100");
-  const std::size_t before = descendants(::getpid()).size();
   auto session = open(shell("sleep 98 & setsid sleep 99 & wait"));
   ASSERT_TRUE(session);
-  EXPECT_TRUE(eventually([&] { return descendants(::getpid()).size() >= before + 3; }));
+  EXPECT_TRUE(eventually([&] { return running("sleep 98") == 1 && running("sleep 99") == 1; }));
   session.reset();
-  EXPECT_TRUE(eventually([&] { return descendants(::getpid()).size() == before; }));
+  EXPECT_TRUE(eventually([&] { return running("sleep 98") == 0 && running("sleep 99") == 0; }));
 }
 
 TEST_F(ProcessSessionTest, WhatAnEndedCommandLeavesBehindStaysAndDoesNotHoldTheSession) {
   start("sleep 100");
-  const std::size_t before = descendants(::getpid()).size();
   EXPECT_EQ(session(shell("sleep 97 & echo started")).out, "started\n");
-  // The shell itself may still be there for an instant, ended and not collected.
-  EXPECT_TRUE(eventually([&] { return descendants(::getpid()).size() == before + 1; }));
+  EXPECT_TRUE(eventually([&] { return running("sleep 97") == 1; }));
   stop();  // and ends with the container
   EXPECT_TRUE(descendants(::getpid()).empty());
 }

@@ -3,7 +3,9 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +34,16 @@ std::string limitCapabilities(Capabilities keep) {
   return "";
 }
 
+// Opening /dev/stdout or one's own terminal by name asks for the rights of a file, which the pipe's maker, root, has.
+void ownStreams(const Security& s) {
+  if (!s.user || ::geteuid() != 0) return;
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat info{};
+    const bool shared = ::fstat(fd, &info) != 0 || (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3));  // /dev/null
+    if (!shared) (void)!::fchown(fd, static_cast<uid_t>(*s.user), static_cast<gid_t>(-1));
+  }
+}
+
 std::string becomeUser(const Security& s) {
   if (!s.user && !s.group && s.groups.empty()) return "";
   if (::geteuid() != 0) return "";  // securityOf has made sure that nothing would change
@@ -48,6 +60,7 @@ std::string becomeUser(const Security& s) {
 }  // namespace
 
 std::string confine(const Security& s) {
+  ownStreams(s);
   std::string why = limitCapabilities(s.capabilities);
   if (why.empty()) why = becomeUser(s);
   if (why.empty() && s.noNewPrivileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
