@@ -85,7 +85,10 @@ class Target {
     return {};
   }
 
-  bool isDone(std::size_t piece) const { return done_[piece]; }
+  bool isDone(std::size_t piece) {
+    const std::lock_guard lock(mutex_);
+    return done_[piece];
+  }
   std::size_t pieces() const { return pieces_; }
   bool complete() const { return left_ == 0; }
 
@@ -177,10 +180,11 @@ class Target {
     if (::fdatasync(fd_) != 0) return fail(writeError(part_, errno));
     const std::lock_guard lock(mutex_);
     done_[piece] = true;
-    --left_;
-    if (pieces_ == 1) return {};
-    std::ofstream notes(notes_, std::ios::app);
-    if (!(notes << piece << "\n") || !notes.flush()) return fail(writeError(notes_, errno));
+    if (pieces_ > 1) {
+      std::ofstream notes(notes_, std::ios::app);
+      if (!(notes << piece << "\n") || !notes.flush()) return fail(writeError(notes_, errno));
+    }
+    --left_;  // last: once none is left another thread may remove the notes
     return {};
   }
 
