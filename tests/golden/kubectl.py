@@ -37,6 +37,7 @@ NORMALISE = [
     (r"(?m)(?<![\w.:-])(\d+[dhms]){1,2}(?=[ )]|$)", "<age>"),
     (r"Resource Version: \d+", "Resource Version: <rv>"),
     (r"(\.example\.com):\d+", r"\1"),
+    (r"/tmp/(LIVE|MERGED)-<rs>", r"<tmp>/\1"),  # a folder whose random number reads like a template's hash
     (r"[ \t]+", " "),
 ]
 
