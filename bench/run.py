@@ -260,8 +260,8 @@ def document(table, options):
              "and (lowest..highest) of the rounds. Ratios carry over to other machines better than figures.", "",
              "| what | ours | peer | result | bar | met |", "|---|---|---|---|---|---|"]
     lines += ["| " + " | ".join(row) + " |" for row in table.rows]
-    lines += ["", "The gateway's p99 is that of its machine: gateway and model server share core 0, and a turn that the host takes away shows in it.",
-              "nginx's own added p99 in the same rounds stands beside it; the bar was set for a quiet machine."]
+    lines += ["", "Where the gateway's p99 misses its bar: gateway and model server take turns on core 0, and which of the two waits for the scheduler decides.",
+              "nginx's own added p99 in the same rounds stands beside it."]
     return "\n".join(lines) + "\n"
 
 
