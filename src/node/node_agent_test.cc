@@ -27,11 +27,11 @@ TEST_F(NodeAgentTest, RegistersTheNodeWithCapacityAndReady) {
 TEST_F(NodeAgentTest, RunsInitContainersInOrderThenTheContainerAndReportsReady) {
   Json spec;
   spec["volumes"] = Json::array({{{"name", "work"}, {"emptyDir", Json::object()}}});
-  spec["initContainers"] =
-      Json::array({shellContainer("one", "echo 1 >> /mnt/work/order"), shellContainer("two", "echo 2 >> /mnt/work/order")});
-  spec["containers"] = Json::array({shellContainer("main", "cat /mnt/work/order; echo hello; exec sleep 300")});
+  spec["initContainers"] = Json::array(
+      {shellContainer("one", "echo 1 >> /mnt/steps/order"), shellContainer("two", "echo 2 >> /mnt/steps/order")});
+  spec["containers"] = Json::array({shellContainer("main", "cat /mnt/steps/order; echo hello; exec sleep 300")});
   for (const char* list : {"initContainers", "containers"})
-    for (Json& c : spec[list]) c["volumeMounts"] = Json::array({{{"name", "work"}, {"mountPath", "/mnt/work"}}});
+    for (Json& c : spec[list]) c["volumeMounts"] = Json::array({{{"name", "work"}, {"mountPath", "/mnt/steps"}}});
   create("p", spec);
   ASSERT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
   EXPECT_EQ(phase("p"), "Running");
@@ -39,7 +39,7 @@ TEST_F(NodeAgentTest, RunsInitContainersInOrderThenTheContainerAndReportsReady) 
   EXPECT_EQ(textAt(at(containerStatus("p", 1, "initContainerStatuses"), "state", "terminated"), "reason"), "Completed");
   ASSERT_TRUE(loop_.until([&] { return log("p") == "1\n2\nhello\n"; })) << log("p");
   EXPECT_TRUE(loop_.until([&] { return hasEvent("Started", "Started container main"); }));
-  EXPECT_FALSE(std::filesystem::exists("/mnt/work"));
+  EXPECT_FALSE(std::filesystem::exists("/mnt/steps"));
 }
 
 TEST_F(NodeAgentTest, DeletionStopsTheProcessesAndRemovesThePodAndItsFiles) {
