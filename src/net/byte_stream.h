@@ -19,7 +19,8 @@ class ByteStream {
   // Reads at least one byte into `into`; 0 at a clean end of stream. Error Unavailable when the peer resets.
   virtual Task<Result<std::size_t>> read(std::span<char> into) = 0;
   virtual Task<Status> write(std::string_view bytes) = 0;  // all of it
-  virtual Task<Status> writev(std::span<const std::string_view> parts) = 0;
+  // All parts in order, as one write would: a stream that gathers overrides it.
+  virtual Task<Status> writev(std::span<const std::string_view> parts);
   // Writes what the kernel takes at once and returns that many bytes, perhaps 0: the caller writes the rest. It saves a
   // coroutine for the usual small answer. Not while a write is in flight.
   virtual std::size_t tryWrite(std::string_view bytes) { return 0; }

@@ -65,14 +65,6 @@ class Descriptor final : public DescriptorStream {
     co_return Status{};
   }
 
-  Task<Status> writev(std::span<const std::string_view> parts) override {
-    for (const auto part : parts) {
-      auto written = co_await write(part);
-      if (!written) co_return written;
-    }
-    co_return Status{};
-  }
-
   void shutdownWrite() override {
     if (!shared_->descriptor.is_open()) return;
     if (!shared_->terminal) return close();

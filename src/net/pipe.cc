@@ -69,14 +69,6 @@ class PipeEnd final : public ByteStream {
     co_return Status{};
   }
 
-  Task<Status> writev(std::span<const std::string_view> parts) override {
-    for (const auto part : parts) {
-      auto written = co_await write(part);
-      if (!written) co_return written;
-    }
-    co_return Status{};
-  }
-
   void shutdownWrite() override {
     out_->ended = true;
     Channel::wake(out_->reader);

@@ -3,6 +3,15 @@
 #include "net/byte_stream.h"
 
 namespace slipway::net {
+
+Task<Status> ByteStream::writev(std::span<const std::string_view> parts) {
+  for (const auto part : parts) {
+    auto written = co_await write(part);
+    if (!written) co_return written;
+  }
+  co_return Status{};
+}
+
 namespace {
 
 class PrefixedStream final : public ByteStream {

@@ -131,7 +131,7 @@ TEST_F(PodFieldsRun, UsersGroupsAndRightsAreThoseOfTheSecurityContext) {
             {"volumes", Json::array({{{"name", "data"}, {"emptyDir", Json::object()}},
                                      {{"name", "conf"}, {"configMap", {{"name", "c"}, {"defaultMode", 0400}}}}})},
             {"containers", Json::array({main})}});
-  ASSERT_TRUE(loop_.until([&] { return ready("p"); })) << pod("p").dump(1);
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && out("id").ends_with("readable\n"); })) << pod("p").dump(1) << out("id");
   EXPECT_EQ(out("id"), "4321\n77\n77 88 99\nCapBnd:\t0000000000000400\nNoNewPrivs:\t1\n88\nreadable\n");
   EXPECT_EQ(out("exec"), "4321\n") << "exec is confined too";
 }

@@ -62,14 +62,6 @@ Task<Status> Stream::write(std::string_view bytes) {
   co_return Status{};
 }
 
-Task<Status> Stream::writev(std::span<const std::string_view> parts) {
-  for (const auto part : parts) {
-    auto written = co_await write(part);
-    if (!written) co_return written;
-  }
-  co_return Status{};
-}
-
 void Stream::shutdownWrite() {
   const auto session = state_->session.lock();
   if (state_->finSent || state_->reset || !session || session->over_) return;

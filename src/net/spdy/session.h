@@ -37,7 +37,6 @@ class Stream final : public ByteStream {
   std::uint32_t id() const { return id_; }
   Task<Result<std::size_t>> read(std::span<char> into) override;
   Task<Status> write(std::string_view bytes) override;
-  Task<Status> writev(std::span<const std::string_view> parts) override;
   void shutdownWrite() override;
   void close() override;
   bool peerClosed() override;

@@ -36,13 +36,6 @@ class Channels::Channel final : public ByteStream {
     } while (!bytes.empty());
     co_return Status{};
   }
-  Task<Status> writev(std::span<const std::string_view> parts) override {
-    for (const auto part : parts) {
-      auto written = co_await write(part);
-      if (!written) co_return written;
-    }
-    co_return Status{};
-  }
   void shutdownWrite() override {}
   void close() override { inbox_->drop(); }
   bool peerClosed() override { return connection_->over(); }

@@ -42,13 +42,6 @@ class Tunnel final : public ByteStream {
     }
     co_return Status{};
   }
-  Task<Status> writev(std::span<const std::string_view> parts) override {
-    for (const auto part : parts) {
-      auto written = co_await write(part);
-      if (!written) co_return written;
-    }
-    co_return Status{};
-  }
   void shutdownWrite() override {}
   void close() override { connection_->cut(); }
   bool peerClosed() override { return connection_->peerClosed(); }
