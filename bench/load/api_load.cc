@@ -3,6 +3,11 @@
 //   api_load create URL CA TOKEN NAMESPACE COUNT CLIENTS      COUNT ConfigMaps of about 300 bytes, CLIENTS at a time
 //   api_load get    URL CA TOKEN PATH COUNT [ACCEPT]          COUNT times the same read, one after the other
 //   api_load watch  URL CA TOKEN NAMESPACE WATCHERS RATE SECONDS   every watcher must see every one of RATE creates a second
+//   api_load hold   URL CA TOKEN NAMESPACE WATCHERS      opens WATCHERS watches, says so, makes one object at a line on stdin, says
+//                                                        when all have seen it, and ends them at the next line
+//
+// In `watch` the first watcher reads every event, which must be the ADDED of each object once; the others count lines, since a
+// million parsed events a second would measure this program.
 //
 // Prints one JSON line; times in microseconds. Exit status 1 with the reason on stderr when an answer is not what it must
 // be.
@@ -19,6 +24,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -149,37 +155,95 @@ int get(const Target& target, const std::string& path, int count, const std::str
 struct Watcher {
   std::unique_ptr<HttpClient> client;
   int seen = 0;
-  bool open = false;
+  bool reads = false;  // looks at what it sees
+  std::set<std::string> names;
 };
 
+void look(Watcher& watcher, const std::string& line) {
+  static constexpr std::string_view kAdded = "{\"type\":\"ADDED\"", kName = "\"name\":\"";
+  const auto name = line.find(kName);
+  if (!line.starts_with(kAdded) || name == std::string::npos) stop("a watch was sent " + line.substr(0, 200));
+  const auto begin = name + kName.size();
+  const std::string text = line.substr(begin, line.find('"', begin) - begin);
+  if (!watcher.names.insert(text).second) stop("a watch was sent " + text + " twice");
+}
+
+// Events are lines: JSON has no raw line feeds.
 Task<void> follow(Watcher& watcher, const Target& target, const std::string& ns, int& open) {
   auto r = co_await watcher.client->send(
       target.origin, requestTo(target, "GET", "/api/v1/namespaces/" + ns + "/configmaps?watch=1&labelSelector=app%3Dbench"));
   if (!r || r->status != 200) stop("watch: " + (r ? std::to_string(r->status) : r.error().message));
   ++open;
-  static constexpr std::string_view kAdded = "\"type\":\"ADDED\"";
-  std::string text;  // what has not been looked at, and the end of what has: a chunk may end within kAdded
+  std::string text;
   for (;;) {
     auto chunk = co_await r->body.read();
     if (!chunk || chunk->empty()) stop("a watch ended early");
+    watcher.seen += static_cast<int>(std::count(chunk->begin(), chunk->end(), '\n'));
+    if (!watcher.reads) continue;
     text += *chunk;
-    std::size_t from = 0;
-    for (std::size_t at = 0; (at = text.find(kAdded, from)) != std::string::npos; from = at + kAdded.size()) ++watcher.seen;
-    text.erase(0, std::max(from, text.size() - std::min(text.size(), kAdded.size() - 1)));
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+      look(watcher, text.substr(begin, end - begin));
+    text.erase(0, begin);
   }
 }
 
-int watch(const Target& target, const std::string& ns, int watchers, int rate, int seconds) {
-  asio::io_context io;
+std::vector<Watcher> openWatches(asio::io_context& io, const Target& target, const std::string& ns, int watchers, int& open) {
   std::vector<Watcher> all(static_cast<std::size_t>(watchers));
-  int open = 0;
-  double behind = 0, slowest = 0;
-  const int total = rate * seconds;
+  all.front().reads = true;
   for (auto& watcher : all) {
     watcher.client = std::make_unique<HttpClient>(
         io.get_executor(), net::ClientOptions{.connectTimeout = std::chrono::seconds(60), .tls = target.tls});
     asio::co_spawn(io, follow(watcher, target, ns, open), asio::detached);
   }
+  return all;
+}
+
+std::ptrdiff_t complete(const std::vector<Watcher>& all, int events) {
+  return std::count_if(all.begin(), all.end(), [&](const Watcher& w) { return w.seen == events; });
+}
+
+template <class Done>
+Task<void> until(Done done) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!done()) {
+    timer.expires_after(std::chrono::milliseconds(1));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+int hold(const Target& target, const std::string& ns, int watchers) {
+  asio::io_context io;
+  int open = 0;
+  const auto began = Clock::now();
+  const std::vector<Watcher> all = openWatches(io, target, ns, watchers, open);
+  HttpClient writer(io.get_executor(), {.tls = target.tls});
+  asio::co_spawn(
+      io,
+      [&]() -> Task<void> {
+        co_await until([&] { return open == watchers; });
+        std::printf("{\"open\": %d, \"seconds\": %.3f}\n", open, since(began) / 1e6);
+        std::fflush(stdout);
+        if (std::getchar() == EOF) io.stop();
+        const auto start = Clock::now();
+        co_await createOne(writer, target, ns, "seen-by-all");
+        co_await until([&] { return complete(all, 1) == watchers; });
+        std::printf("{\"seen\": %d, \"us\": %.0f}\n", watchers, since(start));
+        std::fflush(stdout);
+        std::getchar();
+        io.stop();
+      },
+      asio::detached);
+  io.run();
+  return 0;
+}
+
+int watch(const Target& target, const std::string& ns, int watchers, int rate, int seconds) {
+  asio::io_context io;
+  int open = 0;
+  double behind = 0, slowest = 0;
+  const int total = rate * seconds;
+  const std::vector<Watcher> all = openWatches(io, target, ns, watchers, open);
   std::vector<std::unique_ptr<HttpClient>> writers;
   for (int i = 0; i < 8; ++i)
     writers.push_back(std::make_unique<HttpClient>(
@@ -189,10 +253,7 @@ int watch(const Target& target, const std::string& ns, int watchers, int rate, i
       io,
       [&]() -> Task<void> {
         asio::steady_timer timer(co_await asio::this_coro::executor);
-        while (open < watchers) {
-          timer.expires_after(std::chrono::milliseconds(5));
-          co_await timer.async_wait(asio::use_awaitable);
-        }
+        co_await until([&] { return open == watchers; });
         const auto began = Clock::now();
         int running = 0;
         for (int i = 0; i < total; ++i) {
@@ -211,7 +272,7 @@ int watch(const Target& target, const std::string& ns, int watchers, int rate, i
         behind = since(began) - 1e6 * seconds;
         const auto written = Clock::now();
         for (;;) {
-          const auto done = std::count_if(all.begin(), all.end(), [&](const Watcher& w) { return w.seen == total; });
+          const auto done = complete(all, total);
           if (running == 0 && done == watchers) break;
           if (since(written) > 60e6)
             stop("only " + std::to_string(done) + " watchers have seen all " + std::to_string(total));
@@ -225,6 +286,7 @@ int watch(const Target& target, const std::string& ns, int watchers, int rate, i
   io.run();
   for (const auto& w : all)
     if (w.seen != total) stop("a watcher has seen " + std::to_string(w.seen) + " of " + std::to_string(total));
+  if (all.front().names.size() != static_cast<std::size_t>(total)) stop("the first watcher has not seen every object");
   std::printf("{\"watchers\": %d, \"events\": %d, \"late_us\": %.0f, \"drained_us\": %.0f}\n", watchers, total, behind,
               slowest);
   return 0;
@@ -235,12 +297,13 @@ int watch(const Target& target, const std::string& ns, int watchers, int rate, i
 int main(int argc, char** argv) {
   const std::vector<std::string> a(argv + 1, argv + argc);
   if (a.size() < 6) {
-    std::fprintf(stderr, "usage: api_load create|get|watch URL CA TOKEN … (see the head of api_load.cc)\n");
+    std::fprintf(stderr, "usage: api_load create|get|watch|hold URL CA TOKEN … (see the head of api_load.cc)\n");
     return 2;
   }
   const Target target = targetOf(a[1], a[2], a[3]);
   if (a[0] == "create" && a.size() == 7) return create(target, a[4], std::stoi(a[5]), std::stoi(a[6]));
   if (a[0] == "get") return get(target, a[4], std::stoi(a[5]), a.size() > 6 ? a[6] : "");
+  if (a[0] == "hold" && a.size() == 6) return hold(target, a[4], std::stoi(a[5]));
   if (a[0] == "watch" && a.size() == 8) return watch(target, a[4], std::stoi(a[5]), std::stoi(a[6]), std::stoi(a[7]));
   return 2;
 }

@@ -122,6 +122,28 @@ TEST_F(ListTest, AWatchMayAskForNoInitialObjects) {
   EXPECT_NE(chunk->find("\"name\":\"b\""), std::string::npos);
 }
 
+TEST_F(ListTest, DeleteCollectionDeletesTheListItAnswersWith) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) make(name);
+  const Answer first = call("DELETE", kMaps + "?limit=2");
+  EXPECT_EQ(first.status, 200);
+  EXPECT_EQ(first.json["kind"], "ConfigMapList");
+  EXPECT_EQ(names(first), "ab");
+  EXPECT_EQ(first.json["metadata"]["remainingItemCount"], 3);
+  EXPECT_EQ(names(get("")), "cde") << "no more than the page";
+  const std::string token = net::percentEncode(meta(first, "continue"));
+  make("bb");  // the token's list is that of the first page: what came since is not in it
+  const Answer second = call("DELETE", kMaps + "?limit=2&continue=" + token);
+  EXPECT_EQ(names(second), "cd");
+  const Answer third = call("DELETE", kMaps + "?limit=2&continue=" + net::percentEncode(meta(second, "continue")));
+  EXPECT_EQ(names(third), "e");
+  EXPECT_EQ(meta(third, "continue"), "");
+  EXPECT_EQ(names(get("")), "bb");
+  EXPECT_EQ(call("DELETE", kMaps + "?limit=x").status, 400);
+  EXPECT_EQ(names(call("DELETE", kMaps + "?dryRun=All")), "bb");
+  EXPECT_EQ(names(call("DELETE", kMaps)), "bb");
+  EXPECT_EQ(names(get("")), "");
+}
+
 class BoundsTest : public HttpFixture {};
 
 TEST_F(BoundsTest, AnObjectBeyondTheBoundIsRefusedAndTheOldOneStays) {
@@ -174,6 +196,27 @@ TEST_F(BoundsTest, TenThousandWatchesSeeAChangeAndTheNextOneIsRefused) {
   EXPECT_TRUE(api.runUntil([&] { return seen == kWatches; }));
   watches.pop_back();
   EXPECT_EQ(api.http("GET", kMaps + "?watch=true").status, 200);
+}
+
+TEST_F(BoundsTest, OneUserCannotTakeEveryWatch) {
+  grant("bob", Json::array({{{"apiGroups", {""}}, {"resources", {"configmaps"}}, {"verbs", {"watch", "list"}}}}));
+  std::vector<net::Response> watches;
+  const auto open = [&](const char* token) {
+    return api.http("GET", kMaps + "?watch=true", "", {{"Authorization", std::string("Bearer ") + token}});
+  };
+  for (int i = 0; i < 2000; ++i) {
+    watches.push_back(open("bob-token"));
+    ASSERT_EQ(watches.back().status, 200);
+  }
+  const Answer refused = call("GET", kMaps + "?watch=true", "", bearer("bob-token"));
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers.getOr("Retry-After", ""), "1");
+  EXPECT_EQ(refused.message(),
+            "2000 watches of user \"bob\" are open, the limit (--max-watches-per-user); close one and try again");
+  EXPECT_EQ(open("admin-token").status, 200) << "others get theirs";
+  EXPECT_EQ(call("GET", kMaps, "", bearer("bob-token")).status, 200) << "and lists are no watches";
+  watches.pop_back();
+  EXPECT_EQ(open("bob-token").status, 200);
 }
 
 TEST_F(BoundsTest, ABackupOverHttpIsForThoseWhoMayDoEverything) {

@@ -81,8 +81,7 @@ Task<Result<kube::List>> LocalClient::list(Kind kind, kube::ListOptions options)
 Task<Result<std::unique_ptr<kube::Watch>>> LocalClient::watch(Kind kind, kube::ListOptions options,
                                                               std::string resourceVersion) {
   SLIP_CO_TRY(const Resource* resource, resourceOf(kind));
-  WatchQuery query{options.ns, options.labelSelector, options.fieldSelector, std::move(resourceVersion)};
-  query.counted = false;
+  const WatchQuery query{options.ns, options.labelSelector, options.fieldSelector, std::move(resourceVersion)};
   SLIP_CO_TRY(auto watch, registry_.watch(*resource, query));
   co_return std::make_unique<LocalWatch>(*resource, std::move(watch));
 }

@@ -11,11 +11,10 @@ ObjectWatch::ObjectWatch(std::string ns, Selector selector, std::unique_ptr<Subs
       subscription_(std::move(subscription)),
       initial_(std::move(initial)) {}
 
-bool ObjectWatch::matches(const EntryPtr& entry) const {
-  return entry && (ns_.empty() || entry->ns == ns_) && selector_.matches(*entry);
-}
-
-std::optional<WatchItem> ObjectWatch::itemOf(const Change& change) const {
+std::optional<WatchItem> watchItem(const Change& change, const std::string& ns, const Selector& selector) {
+  const auto matches = [&](const EntryPtr& entry) {
+    return entry && (ns.empty() || entry->ns == ns) && selector.matches(*entry);
+  };
   const bool before = matches(change.before);
   const bool after = !change.deleted && matches(change.after);
   if (after) return WatchItem{before ? Type::Modified : Type::Added, change.after, change.revision};
@@ -30,7 +29,7 @@ Task<Result<std::vector<WatchItem>>> ObjectWatch::next(std::optional<TimePoint> 
     Result<std::vector<Change>> changes = co_await subscription_->next(deadline);
     if (!changes) co_return fail(changes.error());
     for (const Change& change : *changes) {
-      if (auto item = itemOf(change)) items.push_back(std::move(*item));
+      if (auto item = watchItem(change, ns_, selector_)) items.push_back(std::move(*item));
     }
     if (!items.empty() || changes->empty()) co_return items;
   }

@@ -1,7 +1,8 @@
 // ObjectWatch: the watch of the Kubernetes API over one resource: initial objects, then changes, filtered by namespace and
 // selectors (an object that starts to match is ADDED, one that stops is DELETED), with bookmarks when asked for.
 //
-// Used from the control executor. Registry::watch() makes it.
+// Used from the control executor, by our own controllers. Registry::watch() makes it. A client's watch begins and filters
+// alike, but shares its bytes with its equals (watch_feed.h).
 #pragma once
 #include <memory>
 #include <optional>
@@ -20,7 +21,6 @@ struct WatchQuery {
   bool bookmarks = false;
   bool sendInitialEvents = false;  // ADDED for all, then (with bookmarks) one with k8s.io/initial-events-end
   bool onlyChanges = false;        // without a resourceVersion: none of what exists now (sendInitialEvents=false)
-  bool counted = true;             // against the bound of watches; those of our own controllers are not
 };
 
 struct WatchItem {
@@ -28,6 +28,16 @@ struct WatchItem {
   EntryPtr entry;              // null for a bookmark
   std::uint64_t revision = 0;  // the entry's, but for an object that stopped matching: of the change that did it
   bool initialEnd = false;     // bookmark: the initial objects are all sent
+};
+
+// What a change is to a watch of these objects; nullopt: nothing.
+std::optional<WatchItem> watchItem(const Change& change, const std::string& ns, const Selector& selector);
+
+// Where a watch begins: what it sends first, and the revision after which it goes on.
+struct WatchStart {
+  Selector selector;
+  std::vector<WatchItem> initial;
+  std::uint64_t revision = 0;
 };
 
 class ObjectWatch {
@@ -38,9 +48,6 @@ class ObjectWatch {
   std::uint64_t revision() const { return subscription_->revision(); }
 
  private:
-  std::optional<WatchItem> itemOf(const Change& change) const;
-  bool matches(const EntryPtr& entry) const;
-
   std::string ns_;
   Selector selector_;
   std::unique_ptr<Subscription> subscription_;

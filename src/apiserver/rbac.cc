@@ -32,41 +32,31 @@ bool subjectMatches(const Json& subject, const UserInfo& user, const std::string
   return false;
 }
 
-const Json* subjectOf(const Json& binding, const UserInfo& user) {
-  const Json& subjects = at(binding, "subjects");
-  if (!subjects.is_array()) return nullptr;
-  for (const Json& s : subjects) {
-    if (subjectMatches(s, user, textAt(at(binding, "metadata"), "namespace"))) return &s;
-  }
-  return nullptr;
-}
-
 // Calls visit(rule, binding, subject) for every rule that holds for the user; stops when it returns false. Returns what
 // could not be resolved.
 template <class Visit>
 std::vector<std::string> visitRules(const Source& source, const UserInfo& user, const std::string& ns, Visit visit) {
   std::vector<std::string> errors;
-  const auto visitAll = [&](const std::vector<Json>& bindings, const std::string& bindingNs) {
-    for (const Json& binding : bindings) {
-      const Json* subject = subjectOf(binding, user);
-      if (!subject) continue;
-      const Json& ref = at(binding, "roleRef");
+  const auto visitAll = [&](const std::string& bindingNs) {
+    for (const Match& match : source.bindings(bindingNs, user)) {
+      const Json& ref = at(*match.binding, "roleRef");
       const bool cluster = textAt(ref, "kind") == "ClusterRole";
       const std::string name = textAt(ref, "name");
-      const Json role = source.get(cluster ? "ClusterRole" : "Role", cluster ? "" : bindingNs, name);
-      if (role.is_null()) {
+      const std::shared_ptr<const Json> role =
+          source.role(cluster ? "ClusterRole" : "Role", cluster ? "" : bindingNs, name);
+      if (!role) {
         errors.push_back(
             fmt::format("{}.rbac.authorization.k8s.io {} not found", cluster ? "clusterrole" : "role", quote(name)));
         continue;
       }
-      for (const Json& rule : at(role, "rules")) {
-        if (!visit(rule, binding, *subject)) return false;
+      for (const Json& rule : at(*role, "rules")) {
+        if (!visit(rule, *match.binding, *match.subject)) return false;
       }
     }
     return true;
   };
-  if (!visitAll(source.list("ClusterRoleBinding", ""), "") || ns.empty()) return errors;
-  visitAll(source.list("RoleBinding", ns), ns);
+  if (!visitAll("") || ns.empty()) return errors;
+  visitAll(ns);
   return errors;
 }
 
@@ -218,14 +208,15 @@ Status checkBinding(const AdmissionRequest& request, const Json& binding) {
   const bool cluster = textAt(ref, "kind") == "ClusterRole";
   const std::string name = textAt(ref, "name");
   if (mayUse(request, "bind", cluster ? "clusterroles" : "roles", name)) return {};
-  const Json role = sourceOf(request).get(cluster ? "ClusterRole" : "Role", cluster ? "" : request.ns, name);
-  if (role.is_null()) {
+  const std::shared_ptr<const Json> role =
+      sourceOf(request).role(cluster ? "ClusterRole" : "Role", cluster ? "" : request.ns, name);
+  if (!role) {
     Resource missing;
     missing.group = kGroup;
     missing.plural = cluster ? "clusterroles" : "roles";
     return notFound(missing, name);
   }
-  if (const std::string why = escalation(request, at(role, "rules")); !why.empty()) return refuse(request, binding, why);
+  if (const std::string why = escalation(request, at(*role, "rules")); !why.empty()) return refuse(request, binding, why);
   return {};
 }
 
@@ -240,31 +231,29 @@ Status check(const AdmissionRequest& request, const Json& object) {
 
 }  // namespace
 
-Source sourceOf(const Store& store) {
-  const auto bucket = [](const std::string& kind) {
-    std::string plural = kind + "s";
-    for (char& c : plural) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    return plural + "." + kGroup;
-  };
-  Source source;
-  source.get = [&store, bucket](const std::string& kind, const std::string& ns, const std::string& name) {
-    const EntryPtr entry = store.get(bucket(kind), ns, name);
-    return entry ? entry->json() : Json(nullptr);
-  };
-  source.list = [&store, bucket](const std::string& kind, const std::string& ns) {
-    std::vector<Json> all;
-    for (const EntryPtr& entry : store.list(bucket(kind), ns).entries) all.push_back(entry->json());
-    return all;
-  };
-  return source;
+const Json* subjectOf(const Json& binding, const UserInfo& user) {
+  const Json& subjects = at(binding, "subjects");
+  if (!subjects.is_array()) return nullptr;
+  for (const Json& s : subjects) {
+    if (subjectMatches(s, user, textAt(at(binding, "metadata"), "namespace"))) return &s;
+  }
+  return nullptr;
 }
 
 Source sourceOf(const AdmissionRequest& request) {
   Source source;
-  source.get = [&request](const std::string& kind, const std::string& ns, const std::string& name) {
-    return request.find(kVersion, kind, ns, name);
+  source.role = [&request](const std::string& kind, const std::string& ns, const std::string& name) {
+    Json role = request.find(kVersion, kind, ns, name);
+    return role.is_null() ? nullptr : std::make_shared<const Json>(std::move(role));
   };
-  source.list = [&request](const std::string& kind, const std::string& ns) { return request.list(kVersion, kind, ns); };
+  source.bindings = [&request](const std::string& ns, const UserInfo& user) {
+    std::vector<Match> matches;
+    for (Json& binding : request.list(kVersion, ns.empty() ? "ClusterRoleBinding" : "RoleBinding", ns)) {
+      auto kept = std::make_shared<const Json>(std::move(binding));
+      if (const Json* subject = subjectOf(*kept, user)) matches.push_back({std::move(kept), subject});
+    }
+    return matches;
+  };
   return source;
 }
 

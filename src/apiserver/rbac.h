@@ -1,12 +1,14 @@
 // RBAC as kube-apiserver evaluates it: which rules a user has by bindings, whether they allow a request, and whether a user
 // who writes a role or a binding would give away more than they hold.
 //
-// Pure functions over an RbacSource: the committed state for requests, the write's own transaction for escalation checks.
+// Pure functions over a Source: an RbacIndex (rbac_index.h) of the committed state for requests, the write's own transaction
+// for escalation checks.
 //
 //   auto decision = rbac::authorize(source, user, {.isResource = true, .verb = "list", .resource = "pods", .ns =
 //   "default"});
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,12 +30,20 @@ namespace rbac {
 inline constexpr const char* kGroup = "rbac.authorization.k8s.io";
 inline constexpr const char* kVersion = "rbac.authorization.k8s.io/v1";
 
-struct Source {
-  std::function<Json(const std::string& kind, const std::string& ns, const std::string& name)> get;  // null: absent
-  std::function<std::vector<Json>(const std::string& kind, const std::string& ns)> list;             // one namespace, or ""
+// A binding that holds for a user, and the subject of it that says so.
+struct Match {
+  std::shared_ptr<const Json> binding;
+  const Json* subject = nullptr;
 };
-Source sourceOf(const Store& store);
-Source sourceOf(const AdmissionRequest& request);
+struct Source {
+  // A Role or ClusterRole; null: absent.
+  std::function<std::shared_ptr<const Json>(const std::string& kind, const std::string& ns, const std::string& name)> role;
+  // The RoleBindings of a namespace, or the ClusterRoleBindings ("" as namespace), that hold for a user, by name.
+  std::function<std::vector<Match>(const std::string& ns, const UserInfo& user)> bindings;
+};
+Source sourceOf(const AdmissionRequest& request);  // valid while the request is
+// The subject of a binding that a user is; null: none.
+const Json* subjectOf(const Json& binding, const UserInfo& user);
 
 struct Rules {
   std::vector<Json> rules;          // PolicyRule objects

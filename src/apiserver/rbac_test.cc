@@ -173,5 +173,38 @@ TEST_F(RbacTest, APodNeedsAnAccountThatExists) {
   EXPECT_EQ(pod("q", "puller").json["spec"]["imagePullSecrets"][0]["name"], "registry");
 }
 
+// The index must say what a reading of every role and binding would say, through any changes.
+TEST_F(RbacTest, TheIndexSaysWhatAllBindingsSay) {
+  const auto may = [&](const std::string& user, const std::string& verb) {
+    return call("GET", "/api/v1/namespaces/default/" + verb, "", as(user)).status != 403;
+  };
+  const auto change = [&](const std::string& method, const std::string& path, const Json& body = nullptr) {
+    return call(method, path, body.is_null() ? "" : dumpJson(body)).status;
+  };
+  EXPECT_FALSE(may("eve", "secrets"));
+  ASSERT_EQ(change("POST", kRoles, role("r", Json::array({rule({""}, {"secrets"}, {"list"})}))), 201);
+  ASSERT_EQ(change("POST", kBindings, binding("b", "Role", "r", "eve")), 201);
+  EXPECT_TRUE(may("eve", "secrets"));
+  EXPECT_FALSE(may("mal", "secrets"));
+  Json moved = binding("b", "Role", "r", "mal");
+  moved["subjects"].push_back({{"kind", "ServiceAccount"}, {"name", "robot"}});
+  moved["subjects"].push_back({{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Group"}, {"name", "staff"}});
+  ASSERT_EQ(change("PUT", kBindings + "/b", moved), 200);
+  EXPECT_FALSE(may("eve", "secrets"));
+  EXPECT_TRUE(may("mal", "secrets"));
+  EXPECT_TRUE(may("system:serviceaccount:default:robot", "secrets")) << "of the binding's own namespace";
+  EXPECT_FALSE(may("system:serviceaccount:kserve:robot", "secrets"));
+  EXPECT_NE(call("GET", "/api/v1/namespaces/default/secrets", "", as("gus", "staff")).status, 403);
+  ASSERT_EQ(change("PUT", kRoles + "/r", role("r", Json::array({rule({""}, {"pods"}, {"list"})}))), 200);
+  EXPECT_FALSE(may("mal", "secrets"));
+  EXPECT_TRUE(may("mal", "pods"));
+  ASSERT_EQ(change("DELETE", kRoles + "/r"), 200);
+  EXPECT_EQ(call("GET", "/api/v1/namespaces/default/pods", "", as("mal")).message(),
+            "pods is forbidden: User \"mal\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\": "
+            "RBAC: role.rbac.authorization.k8s.io \"r\" not found");
+  ASSERT_EQ(change("DELETE", kBindings + "/b"), 200);
+  EXPECT_FALSE(may("mal", "pods"));
+}
+
 }  // namespace
 }  // namespace slipway::apiserver

@@ -107,28 +107,33 @@ Task<Result<ListPage>> Registry::page(const Resource& resource, ListQuery query)
   co_return listExpired(kPageExpired, continueToken(std::nullopt, start.ns, start.name));
 }
 
-Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, const WatchQuery& query) {
-  SLIP_TRY(Selector selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
-  SLIP_TRY(std::uint64_t revision, parseRevision(query.resourceVersion));
+Result<WatchStart> Registry::watchStart(const Resource& resource, const WatchQuery& query) const {
+  WatchStart start;
+  SLIP_TRY(start.selector, Selector::parse(bucketOf(resource), query.labelSelector, query.fieldSelector));
+  SLIP_TRY(start.revision, parseRevision(query.resourceVersion));
   SLIP_CHECK(checkReached(query.resourceVersion));
-  std::vector<WatchItem> initial;
-  if (query.onlyChanges && revision == 0) {
-    revision = store_.revision();
-  } else if (revision == 0 || query.sendInitialEvents) {
+  if (query.onlyChanges && start.revision == 0) {
+    start.revision = store_.revision();
+  } else if (start.revision == 0 || query.sendInitialEvents) {
     Snapshot snapshot = store_.list(bucketOf(resource), query.ns);
     for (EntryPtr& entry : snapshot.entries) {
-      if (!selector.matches(*entry)) continue;
+      if (!start.selector.matches(*entry)) continue;
       const std::uint64_t at = entry->revision;
-      initial.push_back({kube::WatchEvent::Type::Added, std::move(entry), at});
+      start.initial.push_back({kube::WatchEvent::Type::Added, std::move(entry), at});
     }
-    revision = snapshot.revision;
+    start.revision = snapshot.revision;
     if (query.sendInitialEvents && query.bookmarks)
-      initial.push_back({kube::WatchEvent::Type::Bookmark, nullptr, revision, true});
-  } else if (revision < store_.compacted()) {
-    return expired(revision, store_.compacted());
+      start.initial.push_back({kube::WatchEvent::Type::Bookmark, nullptr, start.revision, true});
+  } else if (start.revision < store_.compacted()) {
+    return expired(start.revision, store_.compacted());
   }
-  SLIP_TRY(auto subscription, hub_.subscribe(bucketOf(resource), revision, query.counted));
-  return std::make_unique<ObjectWatch>(query.ns, std::move(selector), std::move(subscription), std::move(initial));
+  return start;
+}
+
+Result<std::unique_ptr<ObjectWatch>> Registry::watch(const Resource& resource, const WatchQuery& query) {
+  SLIP_TRY(WatchStart start, watchStart(resource, query));
+  return std::make_unique<ObjectWatch>(query.ns, std::move(start.selector),
+                                       hub_.subscribe(bucketOf(resource), start.revision), std::move(start.initial));
 }
 
 Result<Json> Registry::scale(const Resource& resource, const std::string& ns, const std::string& name) const {

@@ -85,6 +85,8 @@ class Registry {
   Task<Result<ListPage>> page(const Resource& resource, ListQuery query) const;
   // Timeout when `resourceVersion` has not been reached.
   Status checkReached(const std::string& resourceVersion) const;
+  // Gone when the revision is compacted.
+  Result<WatchStart> watchStart(const Resource& resource, const WatchQuery& query) const;
   Result<std::unique_ptr<ObjectWatch>> watch(const Resource& resource, const WatchQuery& query);
 
   Task<Result<Written>> create(WriteContext context, Json object);

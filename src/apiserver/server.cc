@@ -21,7 +21,7 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(Executor executor, ApiServerO
 
 ApiServer::ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store)
     : options_(std::move(options)), store_(std::move(store)), scope_(executor, "apiserver") {
-  hub_ = std::make_unique<WatchHub>(*store_, executor, options_.maxWatches);
+  hub_ = std::make_unique<WatchHub>(*store_, executor);
   // Quotas come last: they count what all others have made of the object.
   options_.registry.admissions.push_back(definitionsAreFixed());
   for (Admission& a : quotaAdmissions()) options_.registry.admissions.push_back(std::move(a));

@@ -15,26 +15,35 @@ namespace asio = boost::asio;
 namespace {
 constexpr std::size_t kChunk = 256;  // changes returned at once
 
-// How long a watch rests between two deliveries, by the number of watches on its resource: what it gathers meanwhile goes
-// out as one write. A few watches rest for nothing; a thousand, each of which costs some 10 us a write, get theirs every 30
-// ms.
-std::chrono::microseconds restBetween(std::size_t watches) {
-  constexpr std::size_t kFew = 64;
-  constexpr std::chrono::microseconds kEach{30}, kMost{100'000};
-  return watches <= kFew ? std::chrono::microseconds(0) : std::min(kMost, kEach * static_cast<int>(watches));
+using Changes = WatchHub::Changes;
+
+Task<Result<Changes>> readChanges(Store& store, std::string resource, std::uint64_t after) {
+  // Read before recent(): what is committed between the two belongs to the next round.
+  const std::uint64_t now = store.revision();
+  std::optional<std::vector<Change>> recent = store.recent(resource, after, kChunk);
+  Changes changes;
+  if (recent) {
+    changes.list = std::move(*recent);
+  } else {
+    Result<std::vector<Change>> old = co_await store.history(resource, after, kChunk);
+    if (!old && old.error().code == Code::Gone) co_return expired(after, store.compacted());
+    if (!old) co_return fail(old.error());
+    changes.list = std::move(*old);
+  }
+  const std::uint64_t last = changes.list.empty() ? 0 : changes.list.back().revision;
+  changes.upTo = changes.list.size() == kChunk ? last : std::max(now, last);
+  co_return changes;
 }
 }  // namespace
 
 struct WatchHub::State {
-  State(Store& s, Executor e, std::size_t l) : store(s), executor(std::move(e)), limit(l) {}
+  State(Store& s, Executor e) : store(s), executor(std::move(e)) {}
   Store& store;
   Executor executor;
-  std::size_t limit;
-  std::size_t open = 0;
-  std::map<std::string, std::size_t> openBy;  // by resource
   bool closed = false;
   std::map<std::string, std::list<asio::steady_timer*>> waiting;  // by resource
   std::vector<std::function<void(const Store::Batch&)>> observers;
+  std::vector<std::function<void()>> closers;
 
   void wake(std::list<asio::steady_timer*>& timers) {
     for (asio::steady_timer* timer : timers) timer->cancel();
@@ -51,61 +60,24 @@ struct WatchHub::State {
 
 class WatchHub::Cursor final : public Subscription {
  public:
-  Cursor(std::shared_ptr<State> state, std::string resource, std::uint64_t revision, bool counted)
-      : state_(std::move(state)), resource_(std::move(resource)), revision_(revision), counted_(counted) {
-    if (!counted_) return;
-    ++state_->open;
-    ++state_->openBy[resource_];
-  }
-  ~Cursor() override {
-    if (!counted_) return;
-    --state_->open;
-    --state_->openBy[resource_];
-  }
+  Cursor(std::shared_ptr<State> state, std::string resource, std::uint64_t revision)
+      : state_(std::move(state)), resource_(std::move(resource)), revision_(revision) {}
 
   std::uint64_t revision() const override { return revision_; }
 
   Task<Result<std::vector<Change>>> next(std::optional<TimePoint> deadline) override {
-    co_await rest();
     for (;;) {
       if (state_->closed) co_return std::vector<Change>{};
-      Result<std::vector<Change>> changes = co_await read();
-      delivered_ = std::chrono::steady_clock::now();
-      if (!changes || !changes->empty()) co_return changes;
-      if (deadline && std::chrono::steady_clock::now() >= *deadline) co_return changes;
+      Result<Changes> changes = co_await readChanges(state_->store, resource_, revision_);
+      if (!changes) co_return fail(changes.error());
+      revision_ = changes->upTo;
+      if (!changes->list.empty()) co_return std::move(changes->list);
+      if (deadline && std::chrono::steady_clock::now() >= *deadline) co_return std::vector<Change>{};
       co_await wait(deadline);
     }
   }
 
  private:
-  Task<Result<std::vector<Change>>> read() {
-    // Read before recent(): what is committed between the two belongs to the next round.
-    const std::uint64_t now = state_->store.revision();
-    std::optional<std::vector<Change>> recent = state_->store.recent(resource_, revision_, kChunk);
-    Result<std::vector<Change>> changes;
-    if (recent) {
-      changes = std::move(*recent);
-    } else {
-      changes = co_await state_->store.history(resource_, revision_, kChunk);
-      if (!changes && changes.error().code == Code::Gone) co_return expired(revision_, state_->store.compacted());
-      if (!changes) co_return changes;
-    }
-    if (changes->size() == kChunk)
-      revision_ = changes->back().revision;
-    else
-      revision_ = std::max(now, changes->empty() ? 0 : changes->back().revision);
-    co_return changes;
-  }
-
-  Task<void> rest() {
-    if (!counted_) co_return;
-    const auto until = delivered_ + restBetween(state_->openBy[resource_]);
-    if (until <= std::chrono::steady_clock::now()) co_return;
-    asio::steady_timer timer(state_->executor, until);
-    boost::system::error_code ec;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-  }
-
   Task<void> wait(std::optional<TimePoint> deadline) {
     asio::steady_timer timer(state_->executor, deadline.value_or(asio::steady_timer::time_point::max()));
     auto& timers = state_->waiting[resource_];
@@ -125,12 +97,10 @@ class WatchHub::Cursor final : public Subscription {
   std::shared_ptr<State> state_;
   std::string resource_;
   std::uint64_t revision_;
-  bool counted_;  // a client's; our own neither count nor rest
-  TimePoint delivered_;
 };
 
-WatchHub::WatchHub(Store& store, Executor executor, std::size_t limit)
-    : state_(std::make_shared<State>(store, std::move(executor), limit)) {
+WatchHub::WatchHub(Store& store, Executor executor)
+    : state_(std::make_shared<State>(store, std::move(executor))) {
   std::weak_ptr<State> weak = state_;
   store.setListener([weak](const Store::Batch& batch) {
     if (auto state = weak.lock()) state->onBatch(batch);
@@ -142,25 +112,28 @@ WatchHub::~WatchHub() {
   state_->store.setListener(nullptr);
 }
 
-Result<std::unique_ptr<Subscription>> WatchHub::subscribe(const std::string& resource, std::uint64_t afterRevision,
-                                                          bool counted) {
-  if (counted && state_->open >= state_->limit) {
-    return fail(Code::TooMany,
-                fmt::format("{} watches are open, the limit (--max-watches); close one and try again", state_->limit));
-  }
-  return std::make_unique<Cursor>(state_, resource, afterRevision, counted);
+std::unique_ptr<Subscription> WatchHub::subscribe(const std::string& resource, std::uint64_t afterRevision) {
+  return std::make_unique<Cursor>(state_, resource, afterRevision);
+}
+
+Task<Result<Changes>> WatchHub::read(std::string resource, std::uint64_t afterRevision) const {
+  return readChanges(state_->store, std::move(resource), afterRevision);
 }
 
 void WatchHub::observe(std::function<void(const Store::Batch&)> observer) {
   state_->observers.push_back(std::move(observer));
 }
 
+void WatchHub::onClose(std::function<void()> observer) { state_->closers.push_back(std::move(observer)); }
+
 void WatchHub::close() {
   state_->closed = true;
+  for (auto& closer : state_->closers) closer();
   for (auto& [resource, timers] : state_->waiting) state_->wake(timers);
 }
 
 bool WatchHub::closed() const { return state_->closed; }
-std::size_t WatchHub::subscriptions() const { return state_->open; }
+Executor WatchHub::executor() const { return state_->executor; }
+const Store& WatchHub::store() const { return state_->store; }
 
 }  // namespace slipway::apiserver

@@ -1,14 +1,20 @@
 #include "cmd/api_flags.h"
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <cstring>
 #include <fstream>
 #include <sstream>
 
+#include "base/log.h"
+
 namespace slipway::cmd {
 namespace {
 
 constexpr std::size_t kMegabyte = 1 << 20;
+constexpr std::size_t kOtherFiles = 1000;        // of the store, of pods, of requests that come and go
+constexpr std::size_t kOtherConnections = 2000;  // besides watches
 
 Result<std::string> readText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -39,7 +45,9 @@ void addApiFlags(CLI::App& app, ApiFlags& flags) {
       ->check(CLI::Range(1, 100000));
   add("--max-requests-per-user", flags.inflightPerUser, "The same for one user; administrators and nodes are exempt")
       ->check(CLI::Range(1, 100000));
-  add("--max-watches", flags.watches, "Watches open at a time")->check(CLI::Range(1, 1000000));
+  add("--max-watches", flags.watches, "Watches open at a time; each needs one open file")->check(CLI::Range(1, 1000000));
+  add("--max-watches-per-user", flags.watchesPerUser, "The same for one user; administrators and nodes are exempt")
+      ->check(CLI::Range(1, 1000000));
 }
 
 Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apiserver::ApiServerOptions& options) {
@@ -55,7 +63,8 @@ Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apise
   options.http.maxBodyBytes = flags.requestBytes;
   options.http.maxInflight = flags.inflight;
   options.http.maxInflightPerUser = flags.inflightPerUser;
-  options.maxWatches = flags.watches;
+  options.http.maxWatches = flags.watches;
+  options.http.maxWatchesPerUser = flags.watchesPerUser;
   options.registry.maxObjectBytes = flags.objectBytes;
   options.store.maxBytes = flags.quotaMegabytes * kMegabyte;
   if (!flags.encryptionKeys.empty()) {
@@ -64,6 +73,33 @@ Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apise
     options.store.box = std::make_shared<apiserver::SecretBox>(std::move(*box));
   }
   return {};
+}
+
+std::size_t watchesWithin(std::size_t openFiles, std::size_t wanted) {
+  const std::size_t room = openFiles > 2 * kOtherFiles ? openFiles - kOtherFiles : openFiles / 2;
+  return std::min(wanted, room);
+}
+
+std::size_t fitOpenFiles(apiserver::HttpOptions& options) {
+  const std::size_t wanted = options.maxWatches;
+  const rlim_t needed = wanted + kOtherFiles;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < needed) {
+    rlimit raised{needed, std::max(needed, limit.rlim_max)};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) {  // only root may exceed the hard limit
+      raised = {limit.rlim_max, limit.rlim_max};
+      ::setrlimit(RLIMIT_NOFILE, &raised);
+    }
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  options.maxWatches = limit.rlim_cur == RLIM_INFINITY ? wanted : watchesWithin(limit.rlim_cur, wanted);
+  if (options.maxWatches < wanted) {
+    logWarn("--max-watches {} needs {} open files, but this process may have {} (ulimit -n): {} watches are allowed; raise "
+            "the limit or lower the flag",
+            wanted, needed, static_cast<std::size_t>(limit.rlim_cur), options.maxWatches);
+  }
+  return options.maxWatches + kOtherConnections;
 }
 
 }  // namespace slipway::cmd

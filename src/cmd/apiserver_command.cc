@@ -37,11 +37,12 @@ Task<Status> serve(ApiOptions options, DataDir* dir) {
   o.store.fullSync = !options.noSync;
   o.caPem = authority.certificate;
   SLIP_CO_CHECK(applyApiFlags(options.api, token, o));
+  net::ServerOptions http;
+  http.maxConnections = fitOpenFiles(o.http);
   SLIP_CO_TRY(o.accountKey, dir->secret("service-accounts.key"));
   SLIP_CO_TRY(auto api, apiserver::ApiServer::open(executor, std::move(o)));
   Status started = co_await api->start();
   if (!started) co_return started;
-  net::ServerOptions http;
   http.tls = tls;
   net::HttpServer server(executor, api->handler(), http);
   SLIP_CO_TRY(const auto bound, server.listen(options.listen, options.port));

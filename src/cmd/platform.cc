@@ -108,12 +108,13 @@ Result<std::string> Platform::State::startApi() {
   }
   apiOptions.caPem = authority.certificate;
   SLIP_CHECK(applyApiFlags(options.api, token, apiOptions));
+  net::ServerOptions httpOptions;
+  httpOptions.maxConnections = fitOpenFiles(apiOptions.http);
   apiOptions.accountKey = accountKey;
   apiOptions.readyAfterStart = false;  // /readyz tells when runtimes, controllers and the node are there too
   SLIP_TRY(api, apiserver::ApiServer::open(io.get_executor(), std::move(apiOptions)));
   SLIP_TRY(auto identity, dir->serverCertificate({options.listen}));
   SLIP_TRY(auto tls, net::TlsContext::server(identity, authority.certificate));
-  net::ServerOptions httpOptions;
   httpOptions.tls = std::move(tls);
   // A user who pages through a log may take hours; a client that is gone is noticed by TCP.
   httpOptions.streamStallTimeout = std::chrono::hours(4);

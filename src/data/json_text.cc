@@ -106,15 +106,36 @@ Json valueOf(simdjson::dom::element element) {
   }
 }
 
+Json partOf(simdjson::dom::element element, WantsMember wants, std::string_view of) {
+  Json out = Json::object();
+  auto& members = out.get_ref<Json::object_t&>();
+  for (const auto field : element.get_object().value_unsafe()) {
+    if (!wants(of, field.key)) continue;
+    const bool whole = !of.empty() || !field.value.is_object();
+    members.insert_or_assign(members.end(), std::string(field.key),
+                             whole ? valueOf(field.value) : partOf(field.value, wants, field.key));
+  }
+  return out;
+}
+
+// False when it is not JSON, or too long for a parser that keeps its memory.
+bool parseFast(std::string_view text, simdjson::dom::element& element) {
+  constexpr std::size_t kKept = 1 << 20;
+  thread_local simdjson::dom::parser parser(kKept);
+  return text.size() <= kKept && parser.parse(text.data(), text.size()).get(element) == simdjson::SUCCESS;
+}
+
 }  // namespace
 
 Json parseOwnJson(std::string_view text) {
-  constexpr std::size_t kKept = 1 << 20;  // the parser keeps its memory; larger texts take the slow way
-  thread_local simdjson::dom::parser parser(kKept);
   simdjson::dom::element element;
-  if (text.size() <= kKept && parser.parse(text.data(), text.size()).get(element) == simdjson::SUCCESS)
-    return valueOf(element);
-  return Json::parse(text, nullptr, false);
+  return parseFast(text, element) ? valueOf(element) : Json::parse(text, nullptr, false);
+}
+
+Json parseOwnJsonPart(std::string_view text, WantsMember wants) {
+  simdjson::dom::element element;
+  const bool fast = parseFast(text, element) && element.is_object();
+  return fast ? partOf(element, wants, "") : Json::parse(text, nullptr, false);
 }
 
 std::string_view memberText(std::string_view object, std::string_view key) {

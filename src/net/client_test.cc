@@ -376,6 +376,110 @@ TEST(Tls, LargeBodiesAndKeepAlive) {
   });
 }
 
+// A streamed answer of which every chunk has bytes of its own and shared ones, larger than what sockets hold.
+struct SharedChunks final : BodyReader {
+  explicit SharedChunks(int chunks) : left(chunks) {}
+  int left;
+  std::shared_ptr<const std::string> small = std::make_shared<const std::string>("small");
+  std::shared_ptr<const std::string> large = std::make_shared<const std::string>(70'001, 'L');
+  Task<Result<std::string>> read() override { co_return fail(Code::Internal, "the server asks for pieces"); }
+  Task<Result<BodyPieces>> readPieces() override {
+    BodyPieces pieces;
+    if (left-- <= 0) co_return pieces;
+    pieces.own = left % 3 == 0 ? std::string(left % 2 == 0 ? 3 : 20'000, 'o') : "";
+    for (int i = 0; i <= left % 7; ++i) pieces.shared.push_back(i % 2 == 0 ? large : small);
+    co_return pieces;
+  }
+  static std::string all(int chunks) {
+    std::string out;
+    for (int left = chunks - 1; left >= 0; --left) {
+      if (left % 3 == 0) out += std::string(left % 2 == 0 ? 3 : 20'000, 'o');
+      for (int i = 0; i <= left % 7; ++i) out += i % 2 == 0 ? std::string(70'001, 'L') : "small";
+    }
+    return out;
+  }
+};
+
+TEST(Tls, SharedBytesArriveWholeAtAClientThatIsSlow) {
+  run([](Executor e) -> Task<void> {
+    static constexpr int kChunks = 100;
+    const auto handler = [](Request) -> Task<Response> {
+      Response r;
+      r.body = Body(std::make_unique<SharedChunks>(kChunks));
+      co_return r;
+    };
+    auto ca = makeCertificateAuthority("test-ca", 1h);
+    auto serverId = issueCertificate(*ca, {.commonName = "server", .ipAddresses = {"127.0.0.1"}});
+    for (const bool tls : {false, true}) {
+      HttpServer server(e, handler, {.tls = tls ? *TlsContext::server(*serverId, "") : nullptr});
+      auto bound = server.listen("127.0.0.1", 0);
+      HttpClient client(e, {.tls = *TlsContext::client(ca->certificate, nullptr)});
+      auto r = co_await client.send(Origin{"127.0.0.1", bound->port, tls}, Request{});
+      EXPECT_TRUE(r);
+      std::string all;
+      for (int turn = 0;; ++turn) {
+        // While this client does not read, the server fills the sockets and must wait.
+        for (int i = 0; i < 20 && turn % 8 == 0; ++i) co_await asio::post(e, asio::use_awaitable);
+        auto chunk = co_await r->body.read();
+        EXPECT_TRUE(chunk);
+        if (!chunk || chunk->empty()) break;
+        all += *chunk;
+      }
+      EXPECT_TRUE(all == SharedChunks::all(kChunks)) << all.size();
+    }
+  });
+}
+
+TEST(Tls, BothSidesWriteAtOnce) {
+  run([](Executor e) -> Task<void> {
+    auto ca = makeCertificateAuthority("test-ca", 1h);
+    auto serverId = issueCertificate(*ca, {.commonName = "server", .ipAddresses = {"127.0.0.1"}});
+    // An upgraded connection of which both ends write four megabytes before they read.
+    constexpr std::size_t kBytes = 4 << 20;
+    const auto exchange = [](ByteStream* stream, char mine, char theirs) -> Task<bool> {
+      bool written = false;
+      std::string bytes(kBytes, mine);
+      auto executor = co_await asio::this_coro::executor;
+      asio::co_spawn(
+          executor,
+          [&]() -> Task<void> {
+            auto done = co_await stream->write(bytes);
+            EXPECT_TRUE(done);
+            written = true;
+          },
+          asio::detached);
+      std::string got;
+      char buffer[10'000];
+      while (got.size() < kBytes) {
+        auto n = co_await stream->read(buffer);
+        if (!n || *n == 0) break;
+        got.append(buffer, *n);
+      }
+      while (!written) co_await asio::post(executor, asio::use_awaitable);
+      co_return got == std::string(kBytes, theirs);
+    };
+    bool served = false;
+    const auto handler = [&](Request) -> Task<Response> {
+      Response r;
+      r.status = 101;
+      r.headers.add("Upgrade", "test");
+      r.headers.add("Connection", "Upgrade");
+      r.upgrade = [&](std::unique_ptr<ByteStream> stream) -> Task<void> {
+        served = co_await exchange(stream.get(), 's', 'c');
+      };
+      co_return r;
+    };
+    HttpServer server(e, handler, {.tls = *TlsContext::server(*serverId, "")});
+    auto bound = server.listen("127.0.0.1", 0);
+    HttpClient client(e, {.tls = *TlsContext::client(ca->certificate, nullptr)});
+    auto r = co_await client.send(Origin{"127.0.0.1", bound->port, true}, Request{});
+    EXPECT_TRUE(r && r->upgraded);
+    const bool received = co_await exchange(r->upgraded.get(), 'c', 's');
+    EXPECT_TRUE(received);
+    while (!served) co_await asio::post(e, asio::use_awaitable);
+  });
+}
+
 TEST(CopyBothWays, CarriesHalfCloses) {
   run([](Executor e) -> Task<void> {
     auto [client, front] = makePipe(100);

@@ -91,6 +91,23 @@ Task<Result<std::string>> Body::read() {
   co_return chunk;
 }
 
+std::size_t BodyPieces::size() const {
+  std::size_t all = own.size();
+  for (const auto& piece : shared) all += piece->size();
+  return all;
+}
+
+Task<Result<BodyPieces>> BodyReader::readPieces() {
+  auto chunk = co_await read();
+  if (!chunk) co_return fail(std::move(chunk).error());
+  co_return BodyPieces{std::move(*chunk), {}};
+}
+
+Task<Result<BodyPieces>> Body::readPieces() {
+  auto pieces = co_await reader_->readPieces();
+  co_return pieces;
+}
+
 Task<Result<std::string>> Body::readAll(std::size_t limit) {
   const auto tooLarge = [limit] {
     return fail(Code::TooLarge, "body is larger than the limit of " + std::to_string(limit) + " bytes");

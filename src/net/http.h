@@ -74,12 +74,23 @@ class Headers {
   std::vector<Slot> slots_;
 };
 
+// A chunk of a body: bytes of its own, then such as other bodies send too.
+struct BodyPieces {
+  std::string own;
+  std::vector<std::shared_ptr<const std::string>> shared;  // at most kMaxShared, none null
+  static constexpr std::size_t kMaxShared = 16;
+  std::size_t size() const;
+};
+
 // A stream of body bytes pulled by the consumer: back-pressure is not reading.
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
   // The next chunk (any size > 0); an empty string at the end. After an error or the end it must not be called again.
   virtual Task<Result<std::string>> read() = 0;
+  // The same chunk, for bodies that share their bytes (a watch with a thousand clients): the server sends it without a copy.
+  // A consumer calls this or read(), as it likes.
+  virtual Task<Result<BodyPieces>> readPieces();
 };
 
 // Either complete bytes or a stream with an optional known length. Move-only.
@@ -96,6 +107,7 @@ class Body {
   std::string takeBytes() { return std::move(bytes_); }
   std::optional<std::uint64_t> length() const { return streaming() ? length_ : std::optional<std::uint64_t>(bytes_.size()); }
   Task<Result<std::string>> read();                      // next chunk of either form; empty at the end
+  Task<Result<BodyPieces>> readPieces();                 // only when streaming(): as BodyReader's
   Task<Result<std::string>> readAll(std::size_t limit);  // TooLarge when more than `limit` bytes come
 
  private:

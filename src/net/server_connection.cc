@@ -461,24 +461,28 @@ Task<Status> ServerConnection::writeStream(Body body, h1::BodyMode mode) {
   if (!head) co_return head;
   std::uint64_t left = mode == h1::BodyMode::Length ? *body.length() : 0;
   for (;;) {
-    auto chunk = co_await body.read();
+    auto chunk = co_await body.readPieces();
     if (!chunk) {
       logDebug("http: response body ended early: {}", chunk.error().message);
       co_return fail(std::move(chunk).error());  // the connection is cut: the client sees that bytes are missing
     }
-    if (chunk->empty()) break;
+    const std::size_t size = chunk->size();
+    if (size == 0) break;
+    if (mode == h1::BodyMode::Length && size > left)
+      co_return fail(Code::Internal, "response body is longer than its Content-Length");
+    left -= mode == h1::BodyMode::Length ? size : 0;
+    const std::string header = mode == h1::BodyMode::Chunked ? h1::chunkHeader(size) : "";
+    std::array<std::string_view, BodyPieces::kMaxShared + 3> parts;
+    std::size_t count = 0;
+    const auto add = [&](std::string_view part) {
+      if (!part.empty()) parts[count++] = part;
+    };
+    add(header);
+    add(chunk->own);
+    for (const auto& piece : chunk->shared) add(*piece);
+    if (mode == h1::BodyMode::Chunked) add("\r\n");
     writeDeadline_ = in(core_->options.streamStallTimeout);
-    Status written;
-    if (mode == h1::BodyMode::Chunked) {
-      const std::string size = h1::chunkHeader(chunk->size());
-      const std::array<std::string_view, 3> parts{size, *chunk, "\r\n"};
-      written = co_await stream_->writev(parts);
-    } else {
-      if (mode == h1::BodyMode::Length && chunk->size() > left)
-        co_return fail(Code::Internal, "response body is longer than its Content-Length");
-      left -= mode == h1::BodyMode::Length ? chunk->size() : 0;
-      written = co_await stream_->write(*chunk);
-    }
+    Status written = co_await stream_->writev(std::span(parts.data(), count));
     writeDeadline_ = 0;
     if (!written) co_return written;
   }

@@ -85,7 +85,7 @@ class SocketStream final : public ByteStream {
 
  private:
   std::size_t trySend(std::span<const std::string_view> parts) {
-    std::array<iovec, 8> vec{};
+    std::array<iovec, 20> vec{};
     std::size_t count = 0;
     for (const auto part : parts) {
       if (count == vec.size()) break;

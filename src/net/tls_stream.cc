@@ -3,17 +3,12 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+
+#include "net/tls_socket.h"
 
 namespace slipway::net {
 namespace asio = boost::asio;
@@ -57,79 +52,12 @@ Result<std::shared_ptr<Context>> makeContext(asio::ssl::context::method method) 
                                asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1,
                            ec);
   if (ec) return fail(Code::Internal, "TLS: " + ec.message());
-  SSL_CTX_set_mode(context->ssl.native_handle(), SSL_MODE_RELEASE_BUFFERS);
   return context;
 }
 
-tl::unexpected<Error> ioError(const boost::system::error_code& ec) {
-  if (ec == asio::error::operation_aborted) return fail(Code::Cancelled, "connection closed");
-  return fail(Code::Unavailable, ec.message());
+SSL_CTX* native(const std::shared_ptr<TlsContext>& context) {
+  return static_cast<Context&>(*context).ssl.native_handle();
 }
-
-class TlsStream final : public ByteStream {
- public:
-  TlsStream(std::shared_ptr<Context> context, tcp::socket socket)
-      : context_(std::move(context)), ssl_(std::move(socket), context_->ssl) {}
-
-  asio::ssl::stream<tcp::socket>& ssl() { return ssl_; }
-
-  Task<Result<std::size_t>> read(std::span<char> into) override {
-    boost::system::error_code ec;
-    const auto n =
-        co_await ssl_.async_read_some(asio::buffer(into.data(), into.size()), asio::redirect_error(asio::use_awaitable, ec));
-    // A peer that closes without close_notify is common; HTTP framing tells whether anything is missing.
-    if (ec == asio::error::eof || ec == boost::asio::ssl::error::stream_truncated) co_return 0;
-    if (ec) co_return ioError(ec);
-    co_return n;
-  }
-
-  Task<Status> write(std::string_view bytes) override {
-    boost::system::error_code ec;
-    co_await asio::async_write(ssl_, asio::buffer(bytes.data(), bytes.size()),
-                               asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) co_return ioError(ec);
-    co_return Status{};
-  }
-
-  Task<Status> writev(std::span<const std::string_view> parts) override {
-    // One TLS record per call is cheaper than one per part while the parts are small.
-    std::string joined;
-    std::size_t total = 0;
-    for (const auto part : parts) total += part.size();
-    if (total <= 16384) {
-      joined.reserve(total);
-      for (const auto part : parts) joined += part;
-      auto written = co_await write(joined);
-      co_return written;
-    }
-    for (const auto part : parts) {
-      auto written = co_await write(part);
-      if (!written) co_return written;
-    }
-    co_return Status{};
-  }
-
-  void shutdownWrite() override {
-    SSL_shutdown(ssl_.native_handle());  // queues close_notify; what is in the BIO goes with the FIN or not at all
-    boost::system::error_code ignored;
-    ssl_.next_layer().shutdown(tcp::socket::shutdown_send, ignored);
-  }
-
-  void close() override {
-    boost::system::error_code ignored;
-    ssl_.next_layer().close(ignored);
-  }
-
-  bool peerClosed() override {
-    if (!ssl_.next_layer().is_open()) return true;
-    pollfd p{ssl_.next_layer().native_handle(), POLLRDHUP, 0};
-    return ::poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-  }
-
- private:
-  std::shared_ptr<Context> context_;
-  asio::ssl::stream<tcp::socket> ssl_;
-};
 
 std::vector<std::string> nameEntries(X509_NAME* name, int nid) {
   std::vector<std::string> out;
@@ -192,25 +120,28 @@ Result<std::shared_ptr<TlsContext>> TlsContext::client(const std::string& ca, co
 }
 
 Task<Result<TlsAccepted>> tlsAccept(std::shared_ptr<TlsContext> context, tcp::socket socket) {
-  auto stream = std::make_unique<TlsStream>(std::static_pointer_cast<Context>(context), std::move(socket));
-  boost::system::error_code ec;
-  co_await stream->ssl().async_handshake(asio::ssl::stream_base::server, asio::redirect_error(asio::use_awaitable, ec));
-  if (ec) co_return fail(Code::Unavailable, "TLS handshake: " + ec.message());
-  Peer peer = identityOf(stream->ssl().native_handle());
+  auto stream = std::make_unique<TlsSocket>(native(context), std::move(socket));
+  Status accepted = co_await stream->accept();
+  if (!accepted) co_return fail(Code::Unavailable, "TLS handshake: " + accepted.error().message);
+  Peer peer = identityOf(stream->ssl());
   co_return TlsAccepted{std::move(stream), std::move(peer)};
 }
 
 Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context, tcp::socket socket,
                                                      std::string serverName) {
-  auto ours = std::static_pointer_cast<Context>(context);
-  auto stream = std::make_unique<TlsStream>(ours, std::move(socket));
-  boost::system::error_code ec;
-  asio::ip::make_address(serverName, ec);
-  if (ec) SSL_set_tlsext_host_name(stream->ssl().native_handle(), serverName.c_str());  // no SNI for addresses (RFC 6066 §3)
-  if (ours->verify) stream->ssl().set_verify_callback(asio::ssl::host_name_verification(serverName));
-  ec = {};
-  co_await stream->ssl().async_handshake(asio::ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, ec));
-  if (ec) co_return fail(Code::Unavailable, "TLS handshake with " + serverName + ": " + ec.message());
+  auto stream = std::make_unique<TlsSocket>(native(context), std::move(socket));
+  boost::system::error_code notAddress;
+  asio::ip::make_address(serverName, notAddress);
+  SSL* ssl = stream->ssl();
+  if (notAddress) SSL_set_tlsext_host_name(ssl, serverName.c_str());  // no SNI for addresses (RFC 6066 §3)
+  if (static_cast<Context&>(*context).verify) {
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    const int named = notAddress ? SSL_set1_host(ssl, serverName.c_str())
+                                 : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName.c_str());
+    if (named != 1) co_return fail(Code::Invalid, "TLS: '" + serverName + "' is no name of a server");
+  }
+  Status connected = co_await stream->connect();
+  if (!connected) co_return fail(Code::Unavailable, "TLS handshake with " + serverName + ": " + connected.error().message);
   co_return std::unique_ptr<ByteStream>(std::move(stream));
 }
 

@@ -22,11 +22,12 @@ ApiHandler::ApiHandler(Registry& registry, std::shared_ptr<Clock> clock, HttpOpt
       options_(std::move(options)),
       tokens_(registry.store(), clock),
       authenticator_(options_.tokens, &tokens_),
-      authorizer_(registry.store()),
+      authorizer_(registry.hub()),
       discovery_(registry.catalog()),
       resources_(registry, clock),
       reviews_(authenticator_, authorizer_, tokens_),
       inflight_(options_.maxInflight, options_.maxInflightPerUser, options_.systemReserve),
+      watches_(options_.maxWatches, options_.maxWatchesPerUser, 0, kWatchTexts),
       clock_(std::move(clock)),
       metrics_(registry) {}
 
@@ -105,12 +106,15 @@ Task<net::Response> ApiHandler::serve(net::Request request, AuditRecord& record)
   if (!user) co_return errorResponse(user.error());
   call.user = std::move(*user);
   call.accepted = negotiate(request.headers);
-  std::optional<Inflight::Place> place;
-  const bool streams = call.info.verb == "watch" || call.info.subresource == "log";
-  if (!streams) {
+  Inflight::Place place;
+  if (call.info.verb == "watch") {
+    auto entered = watches_.enter(call.user);
+    if (!entered) co_return errorResponse(entered.error());
+    call.place = std::move(*entered);
+  } else if (call.info.subresource != "log") {
     auto entered = inflight_.enter(call.user);
     if (!entered) co_return errorResponse(entered.error());
-    place.emplace(std::move(*entered));
+    place = std::move(*entered);
   }
   if (carriesBody(request.method)) {
     Result<std::string> body = co_await request.body.readAll(options_.maxBodyBytes);

@@ -48,7 +48,7 @@ class ApiHandler {
   Discovery discovery_;
   ResourceRoutes resources_;
   ReviewRoutes reviews_;
-  Inflight inflight_;
+  Inflight inflight_, watches_;
   std::shared_ptr<Clock> clock_;
   MetricsRoutes metrics_;
   std::unique_ptr<AuditLog> audit_;

@@ -17,11 +17,11 @@ bool isPublicPath(const std::string& path) {
 
 rbac::Decision Authorizer::decide(const UserInfo& user, const RequestInfo& what) const {
   if (!what.isResource && what.verb == "get" && isPublicPath(what.path)) return {true, ""};
-  return rbac::authorize(rbac::sourceOf(store_), user, what);
+  return rbac::authorize(index_.source(), user, what);
 }
 
 rbac::Rules Authorizer::rules(const UserInfo& user, const std::string& ns) const {
-  return rbac::rulesFor(rbac::sourceOf(store_), user, ns);
+  return rbac::rulesFor(index_.source(), user, ns);
 }
 
 Status Authorizer::check(const UserInfo& user, const RequestInfo& what, const Catalog& catalog) const {

@@ -14,7 +14,8 @@ struct Call {
   RequestInfo info;
   UserInfo user;
   Accepted accepted;
-  std::string body;  // read whole for methods that carry one
+  std::string body;             // read whole for methods that carry one
+  std::shared_ptr<void> place;  // a watch's among those that may be open
 };
 
 }  // namespace slipway::apiserver

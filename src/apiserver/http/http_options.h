@@ -14,6 +14,8 @@ struct HttpOptions {
   std::size_t maxInflight = 400;         // requests at a time other than watches and logs; 429 beyond
   std::size_t maxInflightPerUser = 200;  // of them, of one user
   std::size_t systemReserve = 100;       // on top, for system users only: see inflight.h
+  std::size_t maxWatches = 10000;        // open at a time, those of our own controllers apart; 429 beyond
+  std::size_t maxWatchesPerUser = 2000;  // of them, of one user; system users have no such bound
   AuditOptions audit;
 };
 

@@ -1,5 +1,6 @@
 #include "apiserver/http/inflight.h"
 
+#include <fmt/args.h>
 #include <fmt/format.h>
 
 namespace slipway::apiserver {
@@ -11,18 +12,13 @@ bool Inflight::isSystem(const UserInfo& user) {
 
 Result<Inflight::Place> Inflight::enter(const UserInfo& user) {
   const bool system = isSystem(user);
-  if (counts_->total >= total_ + (system ? reserve_ : 0)) {
-    return fail(Code::TooMany, fmt::format("Too many requests, please try again later: {} are being served, the limit "
-                                           "(--max-requests-inflight)",
-                                           counts_->total));
-  }
+  const auto refuse = [&](const char* text, std::size_t count) {
+    return fail(Code::TooMany, fmt::format(fmt::runtime(text), fmt::arg("count", count), fmt::arg("user", user.name)));
+  };
+  if (counts_->total >= total_ + (system ? reserve_ : 0)) return refuse(texts_.full, counts_->total);
+  const auto known = counts_->users.find(user.name);
+  if (!system && known != counts_->users.end() && known->second >= perUser_) return refuse(texts_.userFull, known->second);
   std::size_t& mine = counts_->users[user.name];
-  if (!system && mine >= perUser_) {
-    return fail(Code::TooMany,
-                fmt::format("Too many requests, please try again later: {} of user \"{}\" are being served, the "
-                            "limit (--max-requests-per-user)",
-                            mine, user.name));
-  }
   ++mine;
   ++counts_->total;
   // The place may outlive this object: a handler that is cancelled after the server has gone.

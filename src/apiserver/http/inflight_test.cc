@@ -36,10 +36,10 @@ TEST(Inflight, TheSystemGetsInWhenOrdinaryUsersFillEverything) {
 }
 
 TEST(Inflight, APlaceMayOutliveTheServer) {
-  std::optional<Inflight::Place> place;
+  Inflight::Place place;
   {
     Inflight inflight(1, 1, 0);
-    place.emplace(std::move(*inflight.enter(kAnn)));
+    place = std::move(*inflight.enter(kAnn));
   }
   place.reset();
 }

@@ -1,5 +1,7 @@
 #include "apiserver/http/resource_routes.h"
 
+#include <deque>
+
 #include "apiserver/api_status.h"
 #include "apiserver/http/discovery.h"
 #include "apiserver/http/protobuf.h"
@@ -165,9 +167,13 @@ Result<net::Response> ResourceRoutes::listResponse(const Call& call, const Resou
     if (encoded || call.accepted.form == Form::None) return encoded;
   }
   if (call.accepted.form == Form::Table) {
-    std::vector<std::string> objects;
+    std::vector<std::string_view> objects;
+    std::deque<std::string> converted;
     objects.reserve(page->entries.size());
-    for (const EntryPtr& e : page->entries) objects.push_back(Registry::textFor(resource, *e));
+    for (const EntryPtr& e : page->entries) {
+      const bool stored = Registry::storedAs(resource, *e);
+      objects.push_back(stored ? e->text : converted.emplace_back(Registry::textFor(resource, *e)));
+    }
     const TableRequest request{&resource, call.accepted.version, call.request.queryValue("includeObject").value_or(""),
                                clock_->wall()};
     return jsonResponse(200, tableText(request, objects, meta));
@@ -177,8 +183,13 @@ Result<net::Response> ResourceRoutes::listResponse(const Call& call, const Resou
       "{\"apiVersion\":\"" + (partial ? "meta.k8s.io/" + call.accepted.version : resource.apiVersion()) + "\",\"items\":[";
   for (std::size_t i = 0; i < page->entries.size(); ++i) {
     if (i > 0) body += ',';
-    std::string text = Registry::textFor(resource, *page->entries[i]);
-    body += partial ? dumpJson(metadataOf(parseOwnJson(text), call.accepted.version)) : std::move(text);
+    const Entry& entry = *page->entries[i];
+    if (!partial && Registry::storedAs(resource, entry)) {
+      body += entry.text;
+      continue;
+    }
+    const std::string text = Registry::textFor(resource, entry);
+    body += partial ? dumpJson(metadataOf(parseOwnJson(text), call.accepted.version)) : text;
   }
   body += "],\"kind\":\"" + (partial ? std::string("PartialObjectMetadata") : resource.kind) +
           "List\",\"metadata\":" + dumpJson(meta) + "}";
@@ -200,12 +211,13 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
   const bool initialAsked = r.queryValue("sendInitialEvents").has_value();
   query.onlyChanges = initialAsked && !query.sendInitialEvents;
   SLIP_CHECK(checkWatchOptions(r.queryValue("resourceVersionMatch").value_or(""), initialAsked));
-  SLIP_TRY(auto watch, registry_.watch(resource, query));
+  SLIP_TRY(WatchStart start, registry_.watchStart(resource, query));
   WatchStreamOptions options;
   options.resource = &resource;
+  options.place = call.place;
   options.accepted = call.accepted;
   options.includeObject = r.queryValue("includeObject").value_or("");
-  options.bookmarks = query.bookmarks;
+  options.query = std::move(query);
   options.clock = clock_;
   if (const auto seconds = r.queryValue("timeoutSeconds"); seconds && std::atoll(seconds->c_str()) > 0) {
     options.timeout = std::chrono::seconds(std::atoll(seconds->c_str()));
@@ -213,7 +225,7 @@ Result<net::Response> ResourceRoutes::watch(const Call& call, const Resource& re
   options.accepted.protobuf = asProtobuf(call, resource);
   net::Response response = jsonResponse(200, "");
   if (options.accepted.protobuf) response.headers.set("Content-Type", std::string(kProtobufType) + ";stream=watch");
-  response.body = net::Body(makeWatchStream(std::move(watch), std::move(options)));
+  response.body = net::Body(makeWatchStream(registry_, feeds_, std::move(start), std::move(options)));
   return response;
 }
 

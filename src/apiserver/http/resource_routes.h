@@ -3,6 +3,7 @@
 #include "apiserver/http/call.h"
 #include "apiserver/http/stream_routes.h"
 #include "apiserver/registry.h"
+#include "apiserver/watch_feed.h"
 #include "kube/pod_streams.h"
 
 namespace slipway::apiserver {
@@ -10,7 +11,7 @@ namespace slipway::apiserver {
 class ResourceRoutes {
  public:
   ResourceRoutes(Registry& registry, std::shared_ptr<Clock> clock)
-      : registry_(registry), clock_(std::move(clock)), podStreams_(registry) {}
+      : registry_(registry), clock_(std::move(clock)), feeds_(registry.hub()), podStreams_(registry) {}
   void setPodStreams(kube::PodStreams* streams) {
     streams_ = streams;
     podStreams_.setPodStreams(streams);
@@ -41,6 +42,7 @@ class ResourceRoutes {
 
   Registry& registry_;
   std::shared_ptr<Clock> clock_;
+  WatchFeeds feeds_;
   kube::PodStreams* streams_ = nullptr;
   StreamRoutes podStreams_;
 };

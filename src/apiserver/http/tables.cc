@@ -1,5 +1,7 @@
 #include "apiserver/http/tables.h"
 
+#include <algorithm>
+
 #include "data/json_text.h"
 #include "objects/table/table.h"
 
@@ -20,37 +22,57 @@ TableOptions optionsOf(const TableRequest& request) {
   return options;
 }
 
-// The object for its cells: no cell shows managedFields, which are the larger part of many objects.
-Json forCells(const std::string& text, std::string_view metadata) {
-  const auto start = static_cast<std::size_t>(metadata.data() - text.data());
-  std::string shorter(text, 0, start);
-  shorter += withoutMember(metadata, "managedFields");
-  shorter.append(text, start + metadata.size());
-  return parseOwnJson(shorter);
+// No cell shows managedFields, which are the larger part of many objects.
+bool wantsForCells(std::string_view of, std::string_view key) { return of != "metadata" || key != "managedFields"; }
+
+// Kinds of Kubernetes' own show little of the metadata (src/objects/table).
+bool wantsForOwnCells(std::string_view of, std::string_view key) {
+  if (of.empty()) return key != "apiVersion" && key != "kind";
+  return of != "metadata" || key == "name" || key == "creationTimestamp" || key == "deletionTimestamp" || key == "labels";
+}
+
+void appendCell(std::string& out, const Json& cell) {
+  const std::string* text = cell.get_ptr<const Json::string_t*>();
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (text && std::all_of(text->begin(), text->end(), plain))
+    out.append(1, '"').append(*text).append(1, '"');
+  else if (const auto* number = cell.get_ptr<const Json::number_integer_t*>(); number && *number >= 0)
+    fmt::format_to(std::back_inserter(out), "{}", *number);
+  else
+    out += dumpJson(cell);
 }
 
 }  // namespace
 
-std::string tableText(const TableRequest& request, const std::vector<std::string>& objects, const Json& listMeta) {
+std::string tableText(const TableRequest& request, const std::vector<std::string_view>& objects, const Json& listMeta) {
   const TablePrinter printer(*request.resource);
   const TableOptions options = optionsOf(request);
-  const std::string version = "meta.k8s.io/" + request.version;
-  std::string out = "{\"apiVersion\":\"" + version + "\",\"columnDefinitions\":" + dumpJson(printer.columnDefinitions()) +
-                    ",\"kind\":\"Table\",\"metadata\":" + dumpJson(listMeta) + ",\"rows\":[";
-  for (const std::string& text : objects) {
-    const std::string_view metadata = memberText(text, "metadata");
+  const WantsMember wants = printer.own() ? wantsForOwnCells : wantsForCells;
+  std::size_t bytes = 4096;
+  for (const std::string_view text : objects) bytes += text.size() + 128;
+  std::string out;
+  out.reserve(bytes);
+  out += "{\"apiVersion\":\"meta.k8s.io/" + request.version + "\",\"columnDefinitions\":" + dumpJson(printer.columnDefinitions()) +
+         ",\"kind\":\"Table\",\"metadata\":" + dumpJson(listMeta) + ",\"rows\":[";
+  for (const std::string_view text : objects) {
     if (out.back() != '[') out += ',';
-    out += "{\"cells\":" +
-           dumpJson(printer.cellsOf(metadata.empty() ? parseOwnJson(text) : forCells(text, metadata), options.now));
-    if (options.include == IncludeObject::Object) out += ",\"object\":" + text;
+    out += "{\"cells\":[";
+    for (const Json& cell : printer.cellsOf(parseOwnJsonPart(text, wants), options.now)) {
+      if (out.back() != '[') out += ',';
+      appendCell(out, cell);
+    }
+    out += ']';
+    if (options.include == IncludeObject::Object) out.append(",\"object\":").append(text);
     if (options.include == IncludeObject::Metadata) {
+      const std::string_view metadata = memberText(text, "metadata");
       out += ",\"object\":{\"apiVersion\":\"meta.k8s.io/v1\",\"kind\":\"PartialObjectMetadata\",\"metadata\":";
       out += metadata.empty() ? std::string_view("null") : metadata;
       out += '}';
     }
     out += '}';
   }
-  return out + "]}";
+  out += "]}";
+  return out;
 }
 
 Json tableOf(const TableRequest& request, const std::vector<Json>& objects, Json listMeta, bool withColumns) {

@@ -159,29 +159,27 @@ Task<Result<net::Response>> ResourceRoutes::removeCollection(Call& call, const R
   SLIP_CO_TRY(WriteContext context, writeContext(call, resource));
   SLIP_CO_TRY(ParsedBody body, parseBody(call.request.headers.getOr("Content-Type", ""), call.body));
   if (at(body.object, "dryRun") == Json::array({"All"})) context.dryRun = true;
-  ListQuery query;
-  query.ns = call.info.ns;
-  query.labelSelector = call.request.queryValue("labelSelector").value_or("");
-  query.fieldSelector = call.request.queryValue("fieldSelector").value_or("");
-  SLIP_CO_TRY(const ListPage page, registry_.list(resource, query));
+  // As upstream, what is deleted is what a list with these parameters shows, `limit` and `continue` included, and that list is
+  // the answer. Upstream lists in pages to spare memory; ours are references to objects in memory anyway.
+  SLIP_CO_TRY(ListQuery query, listQuery(call));
+  const bool selects = !query.labelSelector.empty() || !query.fieldSelector.empty();
+  Result<ListPage> page = co_await registry_.page(resource, std::move(query));
+  if (!page) co_return fail(page.error());
+  if (selects) page->remaining = 0;
   const DeleteRequest request = deleteRequest(body.object, call.request);
-  for (const EntryPtr& entry : page.entries) {
+  const bool conditional = !request.uid.empty() || !request.resourceVersion.empty();
+  for (const EntryPtr& entry : page->entries) {
     WriteContext one = context;
     one.ns = entry->ns;
     one.name = entry->name;
     DeleteRequest mine = request;
-    mine.uid = entry->uid;
+    if (mine.uid.empty()) mine.uid = entry->uid;  // not its successor of the same name
     Result<Written> written = co_await registry_.remove(std::move(one), std::move(mine));
-    if (!written && written.error().code != Code::NotFound && written.error().code != Code::Conflict)
-      co_return fail(written.error());
+    const bool gone = !written && (written.error().code == Code::NotFound ||
+                                   (written.error().code == Code::Conflict && !conditional));
+    if (!written && !gone) co_return fail(written.error());
   }
-  Json done{{"kind", "Status"},
-            {"apiVersion", "v1"},
-            {"metadata", Json::object()},
-            {"status", "Success"},
-            {"details", {{"kind", resource.plural}}}};
-  if (!resource.group.empty()) done["details"]["group"] = resource.group;
-  co_return jsonResponse(200, dumpJson(done));
+  co_return listResponse(call, resource, std::move(*page));
 }
 
 }  // namespace slipway::apiserver
