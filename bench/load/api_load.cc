@@ -3,11 +3,12 @@
 //   api_load create URL CA TOKEN NAMESPACE COUNT CLIENTS      COUNT ConfigMaps of about 300 bytes, CLIENTS at a time
 //   api_load get    URL CA TOKEN PATH COUNT [ACCEPT]          COUNT times the same read, one after the other
 //   api_load watch  URL CA TOKEN NAMESPACE WATCHERS RATE SECONDS   every watcher must see every one of RATE creates a second
-//   api_load hold   URL CA TOKEN NAMESPACE WATCHERS      opens WATCHERS watches, says so, makes one object at a line on stdin, says
+//   api_load hold   URL CA TOKEN NAMESPACE WATCHERS      opens WATCHERS watches, says so, makes one object at a line on
+//   stdin, says
 //                                                        when all have seen it, and ends them at the next line
 //
-// In `watch` the first watcher reads every event, which must be the ADDED of each object once; the others count lines, since a
-// million parsed events a second would measure this program.
+// In `watch` the first watcher reads every event, which must be the ADDED of each object once; the others count lines, since
+// a million parsed events a second would measure this program.
 //
 // Prints one JSON line; times in microseconds. Exit status 1 with the reason on stderr when an answer is not what it must
 // be.
@@ -188,7 +189,8 @@ Task<void> follow(Watcher& watcher, const Target& target, const std::string& ns,
   }
 }
 
-std::vector<Watcher> openWatches(asio::io_context& io, const Target& target, const std::string& ns, int watchers, int& open) {
+std::vector<Watcher> openWatches(asio::io_context& io, const Target& target, const std::string& ns, int watchers,
+                                 int& open) {
   std::vector<Watcher> all(static_cast<std::size_t>(watchers));
   all.front().reads = true;
   for (auto& watcher : all) {

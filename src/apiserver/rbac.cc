@@ -42,8 +42,7 @@ std::vector<std::string> visitRules(const Source& source, const UserInfo& user, 
       const Json& ref = at(*match.binding, "roleRef");
       const bool cluster = textAt(ref, "kind") == "ClusterRole";
       const std::string name = textAt(ref, "name");
-      const std::shared_ptr<const Json> role =
-          source.role(cluster ? "ClusterRole" : "Role", cluster ? "" : bindingNs, name);
+      const std::shared_ptr<const Json> role = source.role(cluster ? "ClusterRole" : "Role", cluster ? "" : bindingNs, name);
       if (!role) {
         errors.push_back(
             fmt::format("{}.rbac.authorization.k8s.io {} not found", cluster ? "clusterrole" : "role", quote(name)));

@@ -1,5 +1,6 @@
-// RbacIndex: the committed roles and bindings, parsed once and found by whom they name: a request is authorised without parsing
-// anything and without looking at bindings of others. Kept up to date change by change, before a write is acknowledged.
+// RbacIndex: the committed roles and bindings, parsed once and found by whom they name: a request is authorised without
+// parsing anything and without looking at bindings of others. Kept up to date change by change, before a write is
+// acknowledged.
 //
 // Lives on the hub's executor.
 //

@@ -31,7 +31,7 @@ struct ApiServerOptions {
   std::shared_ptr<const Catalog> catalog;  // null: Catalog::builtin()
   RegistryOptions registry;
   BootstrapOptions bootstrap;
-  std::string caPem;  // published to namespaces as kube-root-ca.crt; empty: not
+  std::string caPem;       // published to namespaces as kube-root-ca.crt; empty: not
   std::string accountKey;  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
   HttpOptions http;        // bearer tokens, bounds, audit log; client certificates come with net::Peer
   // start() makes the server ready. False: its owner has more to do first and calls setReady().

@@ -74,8 +74,8 @@ struct WatchFeeds::State : std::enable_shared_from_this<WatchFeeds::State> {
   std::size_t bound, kept = 0;
   std::uint64_t observed;  // revision of the newest batch
   std::uint64_t numbers = 0;
-  std::map<std::string, std::weak_ptr<Feed>> feeds;                      // by audience
-  std::map<std::string, Channel, std::less<>> channels;                  // by resource
+  std::map<std::string, std::weak_ptr<Feed>> feeds;                       // by audience
+  std::map<std::string, Channel, std::less<>> channels;                   // by resource
   std::deque<std::pair<std::weak_ptr<Feed>, std::uint64_t>> oldestFirst;  // pieces
   bool closed = false;
 
@@ -139,7 +139,8 @@ class WatchFeeds::Reader final : public WatchReader {
     WatchStep step;
     auto piece = ahead();
     if (piece == feed_->pieces.end() || cursor_ < piece->from || cursor_ >= piece->first) return step;
-    for (std::size_t bytes = 0; piece != feed_->pieces.end() && step.pieces.size() < kStepPieces && bytes < kStepBytes; ++piece) {
+    for (std::size_t bytes = 0; piece != feed_->pieces.end() && step.pieces.size() < kStepPieces && bytes < kStepBytes;
+         ++piece) {
       bytes += piece->bytes->size();
       if (!piece->bytes->empty()) step.pieces.push_back(piece->bytes);
       cursor_ = piece->to;

@@ -5,8 +5,8 @@
 // audience, not for each watch, and namespaces that see no change wake nobody. With many watches of a resource the pieces go
 // out in beats, so that one write carries many events.
 //
-// A reader that is behind what the feed still holds, or begins within a piece, gets the changes themselves from the store and
-// renders them; then it joins the others. Lives on the hub's executor.
+// A reader that is behind what the feed still holds, or begins within a piece, gets the changes themselves from the store
+// and renders them; then it joins the others. Lives on the hub's executor.
 //
 //   auto reader = feeds.follow({"pods", "default", key, selector}, revision, render);
 //   auto step = co_await reader->next(deadline);

@@ -99,8 +99,7 @@ class WatchHub::Cursor final : public Subscription {
   std::uint64_t revision_;
 };
 
-WatchHub::WatchHub(Store& store, Executor executor)
-    : state_(std::make_shared<State>(store, std::move(executor))) {
+WatchHub::WatchHub(Store& store, Executor executor) : state_(std::make_shared<State>(store, std::move(executor))) {
   std::weak_ptr<State> weak = state_;
   store.setListener([weak](const Store::Batch& batch) {
     if (auto state = weak.lock()) state->onBatch(batch);

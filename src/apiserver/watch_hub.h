@@ -1,6 +1,6 @@
 // WatchHub: wakes whoever waits for changes of a resource. A subscription is a cursor into the store's window of changes,
-// not a queue of its own: a slow reader costs nothing but its own 410. Our own controllers subscribe; clients of the API, who
-// may be thousands, read a WatchFeed (watch_feed.h), which observes.
+// not a queue of its own: a slow reader costs nothing but its own 410. Our own controllers subscribe; clients of the API,
+// who may be thousands, read a WatchFeed (watch_feed.h), which observes.
 //
 // Lives on one executor, with the store's listener; subscriptions are awaited there.
 //

@@ -95,9 +95,10 @@ std::size_t fitOpenFiles(apiserver::HttpOptions& options) {
   }
   options.maxWatches = limit.rlim_cur == RLIM_INFINITY ? wanted : watchesWithin(limit.rlim_cur, wanted);
   if (options.maxWatches < wanted) {
-    logWarn("--max-watches {} needs {} open files, but this process may have {} (ulimit -n): {} watches are allowed; raise "
-            "the limit or lower the flag",
-            wanted, needed, static_cast<std::size_t>(limit.rlim_cur), options.maxWatches);
+    logWarn(
+        "--max-watches {} needs {} open files, but this process may have {} (ulimit -n): {} watches are allowed; raise "
+        "the limit or lower the flag",
+        wanted, needed, static_cast<std::size_t>(limit.rlim_cur), options.maxWatches);
   }
   return options.maxWatches + kOtherConnections;
 }

@@ -19,8 +19,8 @@ std::string withoutMember(std::string_view object, std::string_view key);
 // The same value as parseJson gives; a discarded value (is_discarded()) when it is not JSON.
 Json parseOwnJson(std::string_view text);
 
-// Which members of an object to parse, and of each member that is an object itself which of its own: `of` is "" for the object's
-// own members, else the key of the one that it is a member of. What lies deeper is whole.
+// Which members of an object to parse, and of each member that is an object itself which of its own: `of` is "" for the
+// object's own members, else the key of the one that it is a member of. What lies deeper is whole.
 using WantsMember = bool (*)(std::string_view of, std::string_view key);
 // The part of parseOwnJson(text) that is wanted: what a table shows of an object costs a fraction of the whole.
 Json parseOwnJsonPart(std::string_view text, WantsMember wants);

@@ -98,8 +98,10 @@ TEST(JsonText, OnlyWhatIsWantedIsParsed) {
   const auto wants = [](std::string_view of, std::string_view key) {
     return of.empty() ? key != "kind" : of != "metadata" || key == "name";
   };
-  const std::string text = R"({"data":{"a":{"name":1}},"kind":"K","metadata":{"managedFields":[1],"name":"x"},"n":[{"kind":2}]})";
-  EXPECT_EQ(parseOwnJsonPart(text, wants), Json::parse(R"({"data":{"a":{"name":1}},"metadata":{"name":"x"},"n":[{"kind":2}]})"));
+  const std::string text =
+      R"({"data":{"a":{"name":1}},"kind":"K","metadata":{"managedFields":[1],"name":"x"},"n":[{"kind":2}]})";
+  EXPECT_EQ(parseOwnJsonPart(text, wants),
+            Json::parse(R"({"data":{"a":{"name":1}},"metadata":{"name":"x"},"n":[{"kind":2}]})"));
   EXPECT_EQ(parseOwnJsonPart("[1]", wants), Json::array({1}));
   EXPECT_TRUE(parseOwnJsonPart("{", wants).is_discarded());
 }

@@ -5,8 +5,9 @@
 //   ...  co_await server.drain(5s);                   // stop accepting, let requests end, then close
 //
 // Everything runs on `executor`, which one thread must drive. A handler's coroutine is cancelled within 100 ms of the client
-// leaving (a client that half-closes counts as gone). The fast path: an InlineHandler answers without a coroutine, straight
-// from the connection's buffers; give one where answers need no waiting (a model server's predictions, health checks).
+// leaving (a client that half-closes counts as gone), a streamed answer that has sent nothing for a second within a second.
+// The fast path: an InlineHandler answers without a coroutine, straight from the connection's buffers; give one where
+// answers need no waiting (a model server's predictions, health checks).
 #pragma once
 #include <chrono>
 #include <cstdint>

@@ -68,6 +68,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   Phase phase_ = Phase::Idle;
   std::uint64_t readDeadline_ = 0, writeDeadline_ = 0;  // ticks; 0: none
   bool handling_ = false, aborted_ = false;
+  std::uint64_t lastChunk_ = 0;  // tick of the newest chunk of a streamed answer; 0: none is under way
+  bool askPeer() const;
   // The body of the current request.
   std::uint64_t generation_ = 0;  // changes with every request: a reader of an old one finds out
   std::uint64_t bodyLeft_ = 0, bodySeen_ = 0;

@@ -16,9 +16,9 @@ namespace slipway::net {
 namespace asio = boost::asio;
 namespace {
 
-constexpr std::size_t kRecord = 16384;         // the largest record's plain text
-constexpr std::size_t kSmallPart = 2048;       // parts up to this share a record with their neighbours
-constexpr std::size_t kGather = 4 * kRecord;   // encrypted before a call of the kernel
+constexpr std::size_t kRecord = 16384;        // the largest record's plain text
+constexpr std::size_t kSmallPart = 2048;      // parts up to this share a record with their neighbours
+constexpr std::size_t kGather = 4 * kRecord;  // encrypted before a call of the kernel
 constexpr std::size_t kKeptScratch = 2 * kGather;
 
 // What OpenSSL writes during one call; emptied before anybody else can run on this thread.

@@ -1,7 +1,7 @@
 // Internal to net: a ByteStream that speaks TLS on a TCP socket, straight on OpenSSL.
 //
-// What one write encrypts goes to the kernel in one call, whatever the number of its records, and an idle connection keeps no
-// buffers: some 15 KB instead of the 70 KB of asio::ssl::stream, which counts where ten thousand watches are open.
+// What one write encrypts goes to the kernel in one call, whatever the number of its records, and an idle connection keeps
+// no buffers: some 15 KB instead of the 70 KB of asio::ssl::stream, which counts where ten thousand watches are open.
 #pragma once
 #include <openssl/ssl.h>
 

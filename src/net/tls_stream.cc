@@ -55,9 +55,7 @@ Result<std::shared_ptr<Context>> makeContext(asio::ssl::context::method method) 
   return context;
 }
 
-SSL_CTX* native(const std::shared_ptr<TlsContext>& context) {
-  return static_cast<Context&>(*context).ssl.native_handle();
-}
+SSL_CTX* native(const std::shared_ptr<TlsContext>& context) { return static_cast<Context&>(*context).ssl.native_handle(); }
 
 std::vector<std::string> nameEntries(X509_NAME* name, int nid) {
   std::vector<std::string> out;

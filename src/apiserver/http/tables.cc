@@ -52,7 +52,8 @@ std::string tableText(const TableRequest& request, const std::vector<std::string
   for (const std::string_view text : objects) bytes += text.size() + 128;
   std::string out;
   out.reserve(bytes);
-  out += "{\"apiVersion\":\"meta.k8s.io/" + request.version + "\",\"columnDefinitions\":" + dumpJson(printer.columnDefinitions()) +
+  out += "{\"apiVersion\":\"meta.k8s.io/" + request.version +
+         "\",\"columnDefinitions\":" + dumpJson(printer.columnDefinitions()) +
          ",\"kind\":\"Table\",\"metadata\":" + dumpJson(listMeta) + ",\"rows\":[";
   for (const std::string_view text : objects) {
     if (out.back() != '[') out += ',';

@@ -116,9 +116,8 @@ class WatchRenderer {
 };
 
 WatchAudience audienceOf(const Registry& registry, const WatchStreamOptions& o, const Selector& selector) {
-  const Json key{o.resource->apiVersion(), o.query.labelSelector,          o.query.fieldSelector,
-                 o.includeObject,          static_cast<int>(o.accepted.form), o.accepted.version,
-                 o.accepted.protobuf};
+  const Json key{o.resource->apiVersion(),          o.query.labelSelector, o.query.fieldSelector, o.includeObject,
+                 static_cast<int>(o.accepted.form), o.accepted.version,    o.accepted.protobuf};
   return {registry.bucketOf(*o.resource), o.query.ns, dumpJson(key), selector};
 }
 

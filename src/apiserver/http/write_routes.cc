@@ -159,8 +159,8 @@ Task<Result<net::Response>> ResourceRoutes::removeCollection(Call& call, const R
   SLIP_CO_TRY(WriteContext context, writeContext(call, resource));
   SLIP_CO_TRY(ParsedBody body, parseBody(call.request.headers.getOr("Content-Type", ""), call.body));
   if (at(body.object, "dryRun") == Json::array({"All"})) context.dryRun = true;
-  // As upstream, what is deleted is what a list with these parameters shows, `limit` and `continue` included, and that list is
-  // the answer. Upstream lists in pages to spare memory; ours are references to objects in memory anyway.
+  // As upstream, what is deleted is what a list with these parameters shows, `limit` and `continue` included, and that list
+  // is the answer. Upstream lists in pages to spare memory; ours are references to objects in memory anyway.
   SLIP_CO_TRY(ListQuery query, listQuery(call));
   const bool selects = !query.labelSelector.empty() || !query.fieldSelector.empty();
   Result<ListPage> page = co_await registry_.page(resource, std::move(query));
@@ -175,8 +175,8 @@ Task<Result<net::Response>> ResourceRoutes::removeCollection(Call& call, const R
     DeleteRequest mine = request;
     if (mine.uid.empty()) mine.uid = entry->uid;  // not its successor of the same name
     Result<Written> written = co_await registry_.remove(std::move(one), std::move(mine));
-    const bool gone = !written && (written.error().code == Code::NotFound ||
-                                   (written.error().code == Code::Conflict && !conditional));
+    const bool gone =
+        !written && (written.error().code == Code::NotFound || (written.error().code == Code::Conflict && !conditional));
     if (!written && !gone) co_return fail(written.error());
   }
   co_return listResponse(call, resource, std::move(*page));

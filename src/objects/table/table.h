@@ -26,7 +26,9 @@ class TablePrinter {
  public:
   explicit TablePrinter(const Resource& resource);
   const std::vector<Column>& columns() const { return columns_; }
-  bool own() const { return cells_ != nullptr; }  // of Kubernetes' own kinds: cells show no metadata but name, times and labels
+  bool own() const {
+    return cells_ != nullptr;
+  }  // of Kubernetes' own kinds: cells show no metadata but name, times and labels
   Json columnDefinitions() const;
   Json cellsOf(const Json& object, std::int64_t now) const;  // one row's cells
   // {"cells":[…],"object":{…}}
