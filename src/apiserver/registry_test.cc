@@ -216,7 +216,7 @@ TEST_F(RegistryTest, AWatchTellsInitialObjectsThenChangesThenDeletion) {
             std::stoll(textAt(modified->object["metadata"], "resourceVersion")));
 }
 
-// With many watches each rests between two deliveries; nothing may be lost or change its order by that.
+// Nothing may be lost or change its order, however many there are.
 TEST_F(RegistryTest, HundredsOfWatchesEachSeeEveryChangeOnceInOrder) {
   constexpr int kWatches = 200, kWrites = 30;
   std::vector<std::unique_ptr<kube::Watch>> watches;
