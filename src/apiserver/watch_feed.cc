@@ -1,6 +1,7 @@
 #include "apiserver/watch_feed.h"
 
 #include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -62,8 +63,8 @@ struct WatchFeeds::Channel {
   std::map<std::string, std::vector<Feed*>> byNamespace;
   std::set<Feed*> fresh;  // with events that no beat has given out
   std::size_t readers = 0;
-  TimePoint lastBeat;
-  bool armed = false;
+  TimePoint rested;    // when the watches that the last beat woke had their turn
+  bool armed = false;  // a beat is to come
   asio::steady_timer timer;
 };
 
@@ -282,23 +283,28 @@ void WatchFeeds::State::forget() {
   }
 }
 
+// A few watches hear of a batch at once. For many, the beat comes when their rest is over, and behind whatever batches wait
+// to be looked at already: on a loop that is late, each write must carry more, or it would be later still.
 void WatchFeeds::State::schedule(const std::string& resource, Channel& channel) {
   if (channel.armed) return;
-  const auto due = channel.lastBeat + beatTime(channel.readers);
-  if (due <= std::chrono::steady_clock::now()) return beat(channel);
+  const auto rest = beatTime(channel.readers);
+  if (rest.count() == 0) return beat(channel);
   channel.armed = true;
-  channel.timer.expires_at(due);
+  channel.timer.expires_at(channel.rested + rest);
   channel.timer.async_wait([weak = weak_from_this(), resource](const boost::system::error_code& ec) {
     const auto self = weak.lock();
     if (!self) return;
     Channel& mine = self->channels.find(resource)->second;
     mine.armed = false;
-    if (!ec) self->beat(mine);
+    if (ec) return;
+    self->beat(mine);
+    asio::post(self->hub.executor(), [weak, resource] {  // behind those that it woke
+      if (const auto again = weak.lock()) again->channels.find(resource)->second.rested = std::chrono::steady_clock::now();
+    });
   });
 }
 
 void WatchFeeds::State::beat(Channel& channel) {
-  channel.lastBeat = std::chrono::steady_clock::now();
   for (Feed* feed : std::exchange(channel.fresh, {})) {
     std::uint64_t slowest = feed->tail;
     for (const Reader* reader : feed->readers) slowest = std::min(slowest, reader->cursor());
