@@ -56,7 +56,10 @@ class WatchFeedTest : public ::testing::Test {
   }
   static std::string textOf(const std::vector<WatchItem>& items) {
     std::string out;
-    for (const WatchItem& item : items) out += item.entry->name + "@" + std::to_string(item.revision) + "\n";
+    for (const WatchItem& item : items) {
+      out += item.type == kube::WatchEvent::Type::Deleted ? "-" : "";
+      out += item.entry->name + "@" + std::to_string(item.revision) + "\n";
+    }
     return out;
   }
   // What the reader gets now, until nothing is left.
@@ -130,7 +133,7 @@ TEST_F(WatchFeedTest, AnObjectThatStopsToMatchIsDeletedForTheWatch) {
   put("d", "a", "on");
   put("d", "a", "off");
   put("d", "a", "off");
-  EXPECT_EQ(all(*reader), "a@1\na@1\n") << "ADDED, then DELETED with what it was";
+  EXPECT_EQ(all(*reader), "a@1\n-a@2\n");
 }
 
 TEST_F(WatchFeedTest, WhatCannotBeRenderedEndsTheWatchesThatSeeIt) {
