@@ -109,9 +109,9 @@ class Machine:
             command = ["nsenter", "--target", str(self.child_of(self.init.pid)), "--pid", "--mount", "--", *command]
         self.log = open(self.folder / "platform.log", "ab")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-
-    def platform_pid(self):
-        return self.child_of(self.process.pid) if self.init else self.process.pid
+        self.pid = self.process.pid
+        while self.init and self.process.poll() is None and self.pid == self.process.pid:
+            self.pid = self.child_of(self.process.pid) or self.pid  # what nsenter starts
 
     def start(self):
         begun = time.monotonic()
@@ -122,7 +122,7 @@ class Machine:
         if not match:
             raise RuntimeError(f"the platform did not start: {line!r}\n{self.log_text()}")
         self.starts.append(time.monotonic() - begun)
-        self.pid, self.port = self.platform_pid(), int(match.group(1))
+        self.port = int(match.group(1))
         if self.token is None:
             text = (self.data / "kubeconfig").read_text()
             self.token = re.search(r"token: \"?([^\"\s]+)", text).group(1)
@@ -135,15 +135,11 @@ class Machine:
         """A start that is cut short."""
         self.launch()
         select.select([self.process.stdout], [], [], seconds)
-        self.pid = self.platform_pid()
         self.kill()
 
     def kill(self):
         self.up.clear()
-        if self.pid:
-            kill(self.pid)
-        elif self.process.poll() is None:  # nsenter has not come to start it
-            self.process.kill()
+        kill(self.pid)
         self.process.wait()
         self.process.stdout.close()
         self.log.close()

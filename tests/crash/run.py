@@ -30,6 +30,7 @@ from load import CORE, Gate, Ledger, Pods, Rollout, Worker, Writer
 from machine import Machine, kill, stat_of
 from watches import NS, watchers
 
+BEGIN, END = "<!-- result -->", "<!-- /result -->"
 REST_EVERY = 10    # rounds
 REBOOT_EVERY = 50  # about
 COUNTS = ("rounds", "cut", "containers", "shims", "reboots", "acknowledged", "events", "relists", "kept", "pods", "rollouts",
@@ -185,9 +186,10 @@ class Run:
         self.totals["rollouts"] = sum(w.rollouts for w in self.workers if isinstance(w, Rollout))
 
 
-def table(totals, starts, settling):
-    t = totals
-    rows = [("kills of the platform", t["rounds"]), ("… of these a power cut of the machine", t["reboots"]),
+def table(known):
+    t, starts, settling = known["totals"], known["starts"] or [0], known["settling"] or [0]
+    runs = ", ".join(f"{rounds} (seed {seed})" for rounds, seed in known["runs"])
+    rows = [("rounds of each run", runs), ("kills of the platform", t["rounds"]), ("… of these a power cut of the machine", t["reboots"]),
             ("starts cut short by another kill", t["cut"]), ("containers / shims killed besides", f"{t['containers']} / {t['shims']}"),
             ("acknowledged writes", t["acknowledged"]), ("rollouts", t["rollouts"]), ("watch events compared", t["events"]),
             ("watches told that they are too old", t["relists"]), ("containers found running on after a kill", t["kept"]),
@@ -201,16 +203,26 @@ def table(totals, starts, settling):
 
 def merge(path, run):
     """This run's totals with those of the file."""
-    known = {"totals": dict.fromkeys(COUNTS, 0), "starts": [], "settling": []}
+    known = {"totals": dict.fromkeys(COUNTS, 0), "starts": [], "settling": [], "runs": []}
     if path and path.exists():
         known = json.loads(path.read_text())
     for count in COUNTS:
         known["totals"][count] += run.totals[count]
+    known["runs"].append([run.totals["rounds"], run.options.seed])
     known["starts"] += [round(s, 4) for s in run.machine.starts[1:]]
     known["settling"] += [round(s, 3) for s in run.settling]
     if path:
         path.write_text(json.dumps(known))
     return known
+
+
+def report(page, text):
+    """Puts the table between the marks of a page."""
+    cpus, memory = os.cpu_count(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    head, rest = page.read_text().split(BEGIN)
+    tail = rest.split(END)[1]
+    machine = f"{time.strftime('%Y-%m-%d')}, {cpus} cores, {memory:.0f} GiB, Linux {os.uname().release}"
+    page.write_text(f"{head}{BEGIN}\n`make crash`, {machine}:\n\n{text}\n{END}{tail}")
 
 
 def crash(options):
@@ -222,7 +234,9 @@ def crash(options):
     finally:
         run.machine.close()
     known = merge(options.totals, run)
-    print(table(known["totals"], known["starts"] or [0], known["settling"] or [0]))
+    print(table(known))
+    if options.report:
+        report(options.report, table(known))
     if not run.machine.can_reboot:
         print("no power cuts: they need root and unshare")
     if run.wrong:
@@ -237,7 +251,8 @@ def main():
     parser.add_argument("--binary", default="build/release/slipway")
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--totals", type=pathlib.Path)
+    parser.add_argument("--totals", type=pathlib.Path, help="file that the run is added to")
+    parser.add_argument("--report", type=pathlib.Path, help="page that the table is written into")
     sys.exit(1 if crash(parser.parse_args()) else 0)
 
 
