@@ -159,11 +159,14 @@ class Run:
             self.round()
             if self.wrong:
                 break
-            if number % REST_EVERY == 0 or number == self.options.rounds:
-                self.rest(last=number == self.options.rounds)
+            last = number == self.options.rounds or time.monotonic() - begun > self.options.seconds
+            if number % REST_EVERY == 0 or last:
+                self.rest(last)
             if number % 50 == 0:
                 print(f"{number} of {self.options.rounds} rounds, {time.monotonic() - begun:.0f} s, "
                       f"{self.ledger.acknowledged} acknowledged writes, revision {self.machine.last}", flush=True)
+            if last:
+                break
         self.end()
 
     def end(self):
@@ -251,6 +254,7 @@ def main():
     parser.add_argument("--binary", default="build/release/slipway")
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no further round after this time")
     parser.add_argument("--totals", type=pathlib.Path, help="file that the run is added to")
     parser.add_argument("--report", type=pathlib.Path, help="page that the table is written into")
     sys.exit(1 if crash(parser.parse_args()) else 0)
