@@ -32,7 +32,7 @@ from watches import NS, watchers
 
 BEGIN, END = "<!-- result -->", "<!-- /result -->"
 REST_EVERY = 10    # rounds
-REBOOT_EVERY = 50  # about
+REBOOT_EVERY = 25
 COUNTS = ("rounds", "cut", "containers", "shims", "reboots", "acknowledged", "events", "relists", "kept", "pods", "rollouts",
           "lost", "missed", "twice", "duplicated", "orphans", "other")
 
@@ -75,7 +75,7 @@ class Run:
         if chance < 0.12:
             self.kill_container()
         before = {(l.uid, l.container): l for l in m.leaders()}
-        reboot = m.can_reboot and self.random.random() < 1 / REBOOT_EVERY
+        reboot = m.can_reboot and self.totals["rounds"] % REBOOT_EVERY == 8
         m.kill()
         self.totals["rounds"] += 1
         if 0.12 <= chance < 0.2:
