@@ -33,7 +33,7 @@ Store::~Store() {
 
 Status Store::State::load() {
   Status bad;
-  SLIP_CHECK(log->forEach([&](Row row) {
+  SLIP_CHECK(log->forEachNewest([&](Row row) {
     Bucket& bucket = buckets[row.resource];
     ObjectName key{row.ns, row.name};
     if (row.deleted) {

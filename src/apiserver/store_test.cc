@@ -177,6 +177,22 @@ TEST_F(StoreFileTest, CompactionForgetsHistoryButNeverTheLastRevision) {
   EXPECT_EQ(store->count("configmaps"), 1u);
 }
 
+TEST_F(StoreFileTest, AnObjectThatWasDeletedAndMadeAgainIsThereAfterARestart) {
+  {
+    auto store = open(file());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(put(*store, "a", i));
+    ASSERT_TRUE(remove(*store, "a"));
+    ASSERT_TRUE(put(*store, "gone", 1));
+    ASSERT_TRUE(put(*store, "a", 7));
+    ASSERT_TRUE(put(*store, "a", 8));
+    ASSERT_TRUE(remove(*store, "gone"));
+  }
+  auto store = open(file());
+  EXPECT_EQ(store->count("configmaps"), 1u);
+  EXPECT_EQ(store->get("configmaps", "d", "a")->json()["data"]["v"], 8);
+  EXPECT_EQ(store->get("configmaps", "d", "a")->revision, 7u);
+}
+
 // A kind whose last object was deleted and forgotten leaves no row: its watches must be told so all the same.
 TEST_F(StoreFileTest, AfterARestartAWatchOfAKindWithoutObjectsIsToldThatItsVersionIsGone) {
   {
