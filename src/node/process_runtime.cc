@@ -210,7 +210,8 @@ Result<Started> ProcessRuntime::adopt(const std::string& id, const std::string& 
     children_.erase(id);
     return fail(Code::NotFound, "nothing runs in " + folder);
   }
-  return Started{record->childPid, record->startedAt, ""};
+  // A shim that has not come to start its program stands for it: the program will run below it.
+  return Started{record->childPid != 0 ? record->childPid : record->pid, record->startedAt, ""};
 }
 
 Task<ContainerExit> ProcessRuntime::wait(std::string id) {
