@@ -41,7 +41,7 @@ tsan: setup ## Unit tests under ThreadSanitizer
 fuzz: setup ## Each fuzz target for FUZZ_SECONDS (default 60)
 	@scripts/fuzz.sh
 
-crash: setup ## Kill the API server 200 times under a write load; no acknowledged write may be lost
+crash: setup ## Kill the platform 1000 times under a mixed load; nothing may be lost, doubled or left behind
 	@scripts/build.sh release slipway
 	@scripts/crash.sh $(ARGS)
 

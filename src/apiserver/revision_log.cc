@@ -259,8 +259,9 @@ Result<std::uint64_t> RevisionLog::number(const char* sql) {
   return value;
 }
 
-Status RevisionLog::forEach(const std::function<void(Row)>& visit) {
-  SLIP_TRY(sqlite3_stmt * s, statement("SELECT rv,resource,ns,name,deleted,prev,created,value FROM revisions ORDER BY rv"));
+Status RevisionLog::forEachNewest(const std::function<void(Row)>& visit) {
+  SLIP_TRY(sqlite3_stmt * s, statement("SELECT rv,resource,ns,name,deleted,prev,created,value FROM revisions"
+                                       " WHERE rv NOT IN (SELECT prev FROM revisions) ORDER BY rv"));
   int rc = SQLITE_ROW;
   Status revealed;
   while (revealed && (rc = sqlite3_step(s)) == SQLITE_ROW) {

@@ -55,7 +55,9 @@ class RevisionLog {
   RevisionLog(const RevisionLog&) = delete;
   RevisionLog& operator=(const RevisionLog&) = delete;
 
-  Status forEach(const std::function<void(Row)>& visit);  // all rows, oldest first
+  // The newest row of every object, and of those that were deleted too, oldest first. History is not read: it may be a
+  // hundred times as much, and a start waits for this.
+  Status forEachNewest(const std::function<void(Row)>& visit);
   std::uint64_t latest() const { return latest_; }        // the highest revision ever given out
   std::uint64_t compacted() const { return compacted_; }  // history up to here is gone
 

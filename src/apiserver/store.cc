@@ -33,7 +33,7 @@ Store::~Store() {
 
 Status Store::State::load() {
   Status bad;
-  SLIP_CHECK(log->forEach([&](Row row) {
+  SLIP_CHECK(log->forEachNewest([&](Row row) {
     Bucket& bucket = buckets[row.resource];
     ObjectName key{row.ns, row.name};
     if (row.deleted) {
@@ -51,7 +51,8 @@ Status Store::State::load() {
   SLIP_CHECK(bad);
   revision = log->latest();
   compacted = log->compacted();
-  for (auto& [name, bucket] : buckets) bucket.droppedUpTo = revision;  // changes before the start are only in the table
+  loadedAt = revision;
+  for (auto& [name, bucket] : buckets) bucket.droppedUpTo = loadedAt;
   return {};
 }
 
@@ -248,6 +249,8 @@ std::optional<std::vector<Change>> Store::recent(const std::string& resource, st
   std::shared_lock lock(state_->mutex);
   std::vector<Change> changes;
   auto found = state_->buckets.find(resource);
+  // Nothing of this kind is left, but its last object may have been deleted after `revision` and compacted since.
+  if (found == state_->buckets.end() && revision < state_->loadedAt) return std::nullopt;
   if (found == state_->buckets.end()) return changes;
   const Bucket& bucket = found->second;
   if (revision < bucket.droppedUpTo) return std::nullopt;

@@ -51,6 +51,7 @@ struct Store::State {
   std::size_t windowBytes = 0;
   std::uint64_t revision = 0;
   std::uint64_t compacted = 0;
+  std::uint64_t loadedAt = 0;  // revision of the start: what was before is only in the table
 
   std::mutex queueMutex;
   std::condition_variable wake;

@@ -177,6 +177,48 @@ TEST_F(StoreFileTest, CompactionForgetsHistoryButNeverTheLastRevision) {
   EXPECT_EQ(store->count("configmaps"), 1u);
 }
 
+TEST_F(StoreFileTest, AnObjectThatWasDeletedAndMadeAgainIsThereAfterARestart) {
+  {
+    auto store = open(file());
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(put(*store, "a", i));
+    ASSERT_TRUE(remove(*store, "a"));
+    ASSERT_TRUE(put(*store, "gone", 1));
+    ASSERT_TRUE(put(*store, "a", 7));
+    ASSERT_TRUE(put(*store, "a", 8));
+    ASSERT_TRUE(remove(*store, "gone"));
+  }
+  auto store = open(file());
+  EXPECT_EQ(store->count("configmaps"), 1u);
+  EXPECT_EQ(store->get("configmaps", "d", "a")->json()["data"]["v"], 8);
+  EXPECT_EQ(store->get("configmaps", "d", "a")->revision, 7u);
+}
+
+// A kind whose last object was deleted and forgotten leaves no row: its watches must be told so all the same.
+TEST_F(StoreFileTest, AfterARestartAWatchOfAKindWithoutObjectsIsToldThatItsVersionIsGone) {
+  {
+    auto store = open(file());
+    ASSERT_TRUE(put(*store, "a", 1));
+    ASSERT_TRUE(remove(*store, "a"));
+    const auto other = [](Txn& txn) -> Status {
+      Json o = object("x", 1);
+      o["kind"] = "Secret";
+      txn.put("secrets", o);
+      return {};
+    };
+    ASSERT_TRUE(await(store->commit(other)));
+    ASSERT_TRUE(await(store->commit(other)));
+    ASSERT_TRUE(store->compact(1000));
+    EXPECT_EQ(store->compacted(), 3u);
+  }
+  auto store = open(file());
+  EXPECT_FALSE(store->recent("configmaps", 1, 10)) << "revision 2, the deletion, would be missed";
+  EXPECT_FALSE(await(store->history("configmaps", 1, 10)));
+  EXPECT_TRUE(store->recent("configmaps", 4, 10));
+  ASSERT_TRUE(put(*store, "b", 1));
+  EXPECT_FALSE(store->recent("configmaps", 1, 10)) << "also once there is one again";
+  EXPECT_EQ(store->recent("configmaps", 4, 10)->size(), 1u);
+}
+
 TEST_F(StoreFileTest, HistoryIsBoundedByCount) {
   StoreOptions options = file();
   options.historyRevisions = 10;

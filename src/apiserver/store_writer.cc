@@ -176,7 +176,9 @@ void Store::State::publish(const std::vector<PendingWrite>& writes) {
   {
     std::unique_lock lock(mutex);
     for (const PendingWrite& w : writes) {
-      Bucket& bucket = buckets[w.resource];
+      auto [place, fresh] = buckets.try_emplace(w.resource);
+      Bucket& bucket = place->second;
+      if (fresh) bucket.droppedUpTo = loadedAt;
       const ObjectName key{w.after->ns, w.after->name};
       if (w.deleted)
         bucket.current.erase(key);

@@ -193,6 +193,7 @@ Task<Status> NodeAgent::start() {
     });
   }
   co_await node_->cache.waitForSync();
+  keepAddresses();
   pods.onEvent([weak](const kube::InformerEvent& e) {
     if (auto self = weak.lock()) self->onPod(e);
   });
@@ -257,6 +258,16 @@ void NodeAgent::onReference(const Kind& kind, const kube::InformerEvent& event) 
   }
 }
 
+// Those of the pods that are on disk: before the first new pod asks for one.
+void NodeAgent::keepAddresses() {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(node_->options.dataDir + "/pods", ec)) {
+    const auto record = parseJson(readWholeFile(entry.path().string() + "/pod.json").value_or(""));
+    const std::string ip = record ? textAt(*record, "ip") : "";
+    if (!ip.empty()) addresses_.keep(entry.path().filename().string(), ip);
+  }
+}
+
 // What is on disk for pods that the API no longer knows: ended and removed.
 Task<void> NodeAgent::removeOrphans() {
   std::error_code ec;
@@ -285,6 +296,7 @@ Task<void> NodeAgent::endOrphan(std::string folder) {
     (void)exit;
   }
   removePodFolder(folder);
+  addresses_.release(fs::path(folder).filename().string());
 }
 
 Task<void> NodeAgent::stop(Duration grace) {

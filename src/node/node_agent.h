@@ -58,6 +58,7 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   Task<void> checkStorage();
   void evict(PodWorker& worker, const std::string& message);
   Task<void> setMemoryPressure(bool pressure);
+  void keepAddresses();
   Task<void> removeOrphans();
   Task<void> endOrphan(std::string folder);
   Json nodeObject() const;

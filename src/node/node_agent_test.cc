@@ -272,6 +272,67 @@ TEST_F(NodeAgentTest, AfterARebootPodsRunAgainOnceAndStrangersAreLeftAlone) {
   ::waitpid(stranger, nullptr, 0);
 }
 
+// A program ends with its shim; what it had started would go on as an orphan.
+TEST_F(NodeAgentTest, WhatAContainerStartedEndsWhenItsShimIsKilled) {
+  create("p", {{"containers", {shellContainer("main", "sleep 300 & echo up; wait")}}});
+  const auto shim = [this] {
+    const std::string run = dir_ / ("pods/" + textAt(at(pod("p"), "metadata"), "uid") + "/containers/main/");
+    const auto record = readShimRecord(run + std::to_string(intAt(containerStatus("p"), "restartCount")));
+    return record ? record->pid : 0;
+  };
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && log("p") == "up\n"; }));
+  const int sleeper = descendants(shim()).back();
+  ASSERT_EQ(::kill(shim(), SIGKILL), 0);
+  ASSERT_TRUE(
+      loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 1 && log("p") == "up\n"; }));
+  EXPECT_EQ(startTicksOf(sleeper), 0U);
+  // The same while nobody looks.
+  const int second = descendants(shim()).back();
+  const int killed = shim();
+  platform_.reset();
+  ASSERT_EQ(::kill(killed, SIGKILL), 0);
+  ::waitpid(killed, nullptr, 0);
+  start();
+  ASSERT_TRUE(loop_.until([&] { return ready("p") && intAt(containerStatus("p"), "restartCount") == 2; }));
+  EXPECT_EQ(startTicksOf(second), 0U);
+}
+
+// Killed while it started a container, the platform finds what it had written and nothing that runs: nothing has failed.
+TEST_F(NodeAgentTest, AContainerThatTheCrashKeptFromStartingIsStartedWhateverThePolicy) {
+  for (const bool recorded : {false, true}) {
+    const std::string name = recorded ? "recorded" : "silent";
+    platform_.reset();
+    create(name, {{"restartPolicy", "Never"}, {"containers", {shellContainer("main", "echo ran")}}});
+    const std::string folder = dir_ / ("pods/" + textAt(at(pod(name), "metadata"), "uid"));
+    std::filesystem::create_directories(folder + "/containers/main/0");
+    ASSERT_TRUE(writeFileAtomic(folder + "/pod.json", R"({"ip":"127.200.0.9"})", 0600));
+    Launch launch;
+    launch.id = "c0";
+    launch.argv = {"/bin/true"};
+    launch.folder = folder + "/containers/main/0";
+    launch.logPath = folder + "/log";
+    ASSERT_TRUE(writeSpec(launch));
+    if (recorded) {
+      ContainerExit exit;
+      exit.reason = kNeverStarted;
+      ASSERT_TRUE(writeExitRecord(launch.folder, exit));
+    }
+    start();
+    EXPECT_TRUE(loop_.until([&] { return phase(name) == "Succeeded"; })) << pod(name).dump(1);
+    EXPECT_EQ(log(name), "ran\n");
+  }
+}
+
+TEST_F(NodeAgentTest, NewPodsDoNotGetAnAddressThatARecoveredOneHas) {
+  create("b", {{"containers", {shellContainer("main", "sleep 300")}}});
+  ASSERT_TRUE(loop_.until([&] { return ready("b"); }));
+  platform_.reset();
+  create("a", {{"containers", {shellContainer("main", "sleep 300")}}});  // seen before b
+  start();
+  ASSERT_TRUE(loop_.until([&] { return ready("a") && ready("b"); }));
+  EXPECT_NE(textAt(at(pod("a"), "status"), "podIP"), textAt(at(pod("b"), "status"), "podIP"));
+}
+
 TEST_F(NodeAgentTest, PodsDeletedWhileThePlatformWasDownAreEndedAtStart) {
   create("p", {{"containers", {shellContainer("main", "sleep 300")}}});
   ASSERT_TRUE(loop_.until([&] { return ready("p"); }));

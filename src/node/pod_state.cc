@@ -147,7 +147,7 @@ PodPhase phaseOf(const PodPlan& plan, const PodState& state) {
   std::size_t succeeded = 0;
   for (const ContainerState& c : state.main) {
     if (c.phase == CPhase::Running) ++running;
-    if (c.phase == CPhase::Waiting && c.instance < 0) return PodPhase::Pending;
+    if (c.phase == CPhase::Waiting) return PodPhase::Pending;
     if (c.phase == CPhase::Running) continue;
     ++stopped;
     if (c.exit && c.exit->exitCode == 0) ++succeeded;
@@ -224,6 +224,15 @@ void noteExit(const PodPlan& plan, ContainerState& c, ContainerExit exit, TimePo
   c.unhealthyGrace.reset();
   c.waitReason.clear();
   c.waitMessage.clear();
+}
+
+void noteNeverStarted(ContainerState& c, TimePoint now) {
+  const int instance = c.instance;
+  std::optional<ContainerExit> previous = std::move(c.previous);
+  c = ContainerState{};
+  c.instance = instance;  // its folder is not used again: a shim that comes late writes there
+  c.previous = std::move(previous);
+  c.retryAt = now;
 }
 
 }  // namespace slipway::node

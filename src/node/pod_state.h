@@ -114,6 +114,9 @@ Decision decide(const PodPlan& plan, const PodState& state, TimePoint now);
 
 // Records that the current run ended: decides the wait before the next one.
 void noteExit(const PodPlan& plan, ContainerState& container, ContainerExit exit, TimePoint now);
+// Records that the start now under way came to nothing before the program ran: it waits for its first or next start,
+// whatever the restart policy says.
+void noteNeverStarted(ContainerState& container, TimePoint now);
 // Whether this container will be started again after its last exit.
 bool willRestart(const PodPlan& plan, bool init, std::size_t index, const ContainerState& container);
 bool initDone(const PodPlan& plan, const PodState& state);

@@ -353,8 +353,8 @@ Task<void> PodWorker::setUp() {
   const Json record = {{"ip", state_.ip},
                        {"name", textAt(at(pod_, "metadata"), "name")},
                        {"namespace", textAt(at(pod_, "metadata"), "namespace")}};
-  const Status written = ec ? Status(fail(Code::Internal, fmt::format("cannot create {}: {}", paths_.pod, ec.message())))
-                            : writeFileAtomic(paths_.pod + "/pod.json", dumpJson(record), 0600);
+  Status written;
+  if (ec) written = fail(Code::Internal, fmt::format("cannot create {}: {}", paths_.pod, ec.message()));
   Result<VolumePlaces> places = fail(Code::Internal, "");
   if (written) {
     places = co_await prepareVolumes();
@@ -363,6 +363,8 @@ Task<void> PodWorker::setUp() {
     const Status named = writeNames();
     if (!named) places = fail(named.error());
   }
+  // Last: a platform that finds this file after a crash takes all the rest for done.
+  if (written && places) written = writeFileAtomic(paths_.pod + "/pod.json", dumpJson(record), 0600);
   if (written && places) {
     state_.sandboxReady = true;
     state_.waitMessage.clear();

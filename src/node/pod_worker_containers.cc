@@ -230,6 +230,11 @@ Task<void> PodWorker::awaitExit(Self self, RunRef ref) {
 void PodWorker::onExit(const RunRef& ref, ContainerExit exit) {
   ContainerState* c = current(ref);
   if (c == nullptr) return;
+  if (exit.reason == kNeverStarted) {
+    noteNeverStarted(*c, node_->clock.now());
+    wake();
+    return;
+  }
   const ContainerPlan& plan = planOf(ref.init, ref.index);
   const Json& spec = specOf(ref.init, ref.index);
   const std::string folder = paths_.runFolder(plan.name, c->instance);
@@ -393,10 +398,17 @@ void PodWorker::recoverContainer(bool init, std::size_t index) {
   if (c.instance < 0) return;
   const std::string folder = paths_.runFolder(plan.name, c.instance);
   c.previous = readExitRecord(paths_.runFolder(plan.name, c.instance - 1));
+  if (c.previous && c.previous->reason == kNeverStarted) c.previous.reset();
   const auto spec = readSpec(folder + "/spec.json");
   if (spec) c.id = spec->id;
   c.startedTick = node_->clock.now();
   c.exit = readExitRecord(folder);
+  // Without a record the shim had not come to say that it is there; it ends when it finds nobody to say it to.
+  const bool recorded = readShimRecord(folder).has_value();
+  if (c.exit ? c.exit->reason == kNeverStarted : !recorded) {
+    noteNeverStarted(c, node_->clock.now());
+    return;
+  }
   if (c.exit) {
     c.phase = CPhase::Exited;
     return;

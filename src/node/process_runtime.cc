@@ -17,6 +17,7 @@
 #include <csignal>
 
 #include "base/log.h"
+#include "node/leftovers.h"
 #include "node/shim/cgroup.h"
 #include "node/shim/launch_file.h"
 
@@ -118,6 +119,25 @@ Task<bool> readableBefore(stream_descriptor& fd, std::chrono::steady_clock::time
 
 }  // namespace
 
+namespace {
+
+// After the shim in `folder` was killed: nothing of its container may stay.
+void endContainerOf(const std::string& folder) {
+  const auto spec = readSpec(folder + "/spec.json");
+  if (spec) {
+    const int ended = endLeftovers(spec->id);
+    if (ended > 0) logInfo("container {}: ended {} processes whose shim was killed", spec->container, ended);
+  }
+  const auto record = readShimRecord(folder);
+  if (!record) return;
+  std::vector<std::string> folders;
+  for (std::size_t from = 0, to = 0; (to = record->cgroup.find('\n', from)) != std::string::npos; from = to + 1)
+    folders.push_back(record->cgroup.substr(from, to - from));
+  Cgroup::fromFolders(std::move(folders)).remove();
+}
+
+}  // namespace
+
 struct ProcessRuntime::Child {
   Child(Executor executor, int pidfd, int p, std::string f) : process(executor, pidfd), pid(p), folder(std::move(f)) {}
   stream_descriptor process;  // a pidfd: readable once the shim has ended
@@ -139,6 +159,8 @@ Result<std::shared_ptr<ProcessRuntime::Child>> ProcessRuntime::openChild(const s
 }
 
 Task<Result<Started>> ProcessRuntime::start(Launch launch) {
+  // What runs with podman is podman's to end.
+  if (launch.execPrefix.empty()) launch.env.push_back(std::string(kContainerIdVariable) + "=" + launch.id);
   const Status written = writeSpec(launch);
   SLIP_CO_CHECK(written);
   SLIP_CO_TRY(auto pipe, makePipe());
@@ -177,14 +199,19 @@ Task<Result<Started>> ProcessRuntime::start(Launch launch) {
 
 Result<Started> ProcessRuntime::adopt(const std::string& id, const std::string& folder) {
   const auto record = readShimRecord(folder);
-  if (!record || !isAlive(*record)) return fail(Code::NotFound, "nothing runs in " + folder);
+  if (!record || !isAlive(*record)) {
+    const bool killed = record && record->bootId == bootId() && !readExitRecord(folder);
+    if (killed) endContainerOf(folder);
+    return fail(Code::NotFound, "nothing runs in " + folder);
+  }
   SLIP_TRY(auto child, openChild(id, folder, record->pid));
   // The pid may have been given away between the two looks.
   if (!isAlive(*record)) {
     children_.erase(id);
     return fail(Code::NotFound, "nothing runs in " + folder);
   }
-  return Started{record->childPid, record->startedAt, ""};
+  // A shim that has not come to start its program stands for it: the program will run below it.
+  return Started{record->childPid != 0 ? record->childPid : record->pid, record->startedAt, ""};
 }
 
 Task<ContainerExit> ProcessRuntime::wait(std::string id) {
@@ -203,13 +230,8 @@ Task<ContainerExit> ProcessRuntime::wait(std::string id) {
   auto exit = readExitRecord(child->folder);
   if (exit) co_return *exit;
   const auto record = readShimRecord(child->folder);
-  std::vector<std::string> folders;
-  if (record) {
-    for (std::size_t from = 0, to = 0; (to = record->cgroup.find('\n', from)) != std::string::npos; from = to + 1)
-      folders.push_back(record->cgroup.substr(from, to - from));
-    unknown.startedAt = record->startedAt;
-  }
-  Cgroup::fromFolders(std::move(folders)).remove();
+  if (record) unknown.startedAt = record->startedAt;
+  endContainerOf(child->folder);
   unknown.finishedAt = std::chrono::system_clock::now();
   unknown.reason = "Error";
   unknown.message = "the container's shim was killed, and the container with it";

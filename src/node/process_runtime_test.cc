@@ -77,6 +77,28 @@ TEST_F(ProcessRuntimeTest, RunsAProgramAndTellsItsExitCodeAndOutput) {
   EXPECT_NE(log.find(" stderr F oops\n"), std::string::npos) << log;
 }
 
+// A platform that is killed between the two leaves a shim that has nobody to speak to.
+TEST_F(ProcessRuntimeTest, AShimThatNobodyWaitsForStartsNothingAndSaysSo) {
+  const Launch l = shell("echo ran > " + (dir_ / "ran"));
+  ASSERT_TRUE(writeSpec(l));
+  int fds[2];
+  ASSERT_EQ(::pipe(fds), 0);
+  ::close(fds[0]);
+  const int pid = ::fork();
+  if (pid == 0) {
+    ::dup2(fds[1], 3);
+    const std::string self = testing::selfPath();
+    ::execl(self.c_str(), self.c_str(), "node-exec", "run", l.folder.c_str(), nullptr);
+    ::_exit(1);
+  }
+  ::close(fds[1]);
+  ::waitpid(pid, nullptr, 0);
+  const auto exit = readExitRecord(l.folder);
+  ASSERT_TRUE(exit);
+  EXPECT_EQ(exit->reason, kNeverStarted);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "ran"));
+}
+
 TEST_F(ProcessRuntimeTest, SaysWhichProgramIsMissing) {
   const Launch l = launch({"no-such-program"});
   EXPECT_EQ(runToEnd(l).message, "exec: \"no-such-program\": executable file not found in $PATH");

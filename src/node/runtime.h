@@ -52,6 +52,9 @@ struct Started {
   std::string note;  // what this machine could not give (no cgroup, …); empty: all there
 };
 
+// The reason of a ContainerExit when the platform was killed while it started the container: its program never ran.
+inline constexpr const char* kNeverStarted = "NeverStarted";
+
 struct ExecResult {
   int exitCode = 0;
   std::string output;  // stdout and stderr together, at most 10 KiB

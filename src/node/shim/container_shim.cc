@@ -44,7 +44,8 @@ class Shim {
 
   int run() {
     record_ = ShimRecord{static_cast<int>(::getpid()), startTicksOf(::getpid()), bootId(), 0, wallNow(), ""};
-    if (!writeShimRecord(launch_.folder, record_) || !say("shim\n")) return 1;
+    if (!writeShimRecord(launch_.folder, record_)) return 1;
+    if (!say("shim\n")) return abandon();
     const Status opened = log_.open();
     if (!opened) return refuse(opened.error().message);
     prepareLimits();
@@ -63,6 +64,19 @@ class Shim {
   }
 
  private:
+  // Nobody waits for this container any more. A platform that starts now may have found the record: it hears that the
+  // program never ran.
+  int abandon() {
+    ContainerExit exit;
+    exit.exitCode = 128;
+    exit.reason = kNeverStarted;
+    exit.message = "the platform ended while it started the container";
+    exit.containerId = launch_.id;
+    exit.finishedAt = wallNow();
+    (void)writeExitRecord(launch_.folder, exit);
+    return 1;
+  }
+
   int refuse(const std::string& message) {
     if (cgroup_) cgroup_->remove();
     ContainerExit exit;
