@@ -7,6 +7,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
+#include "net/h2/server_session.h"
 
 namespace slipway::net {
 namespace asio = boost::asio;
@@ -101,6 +102,7 @@ Task<void> ServerConnection::run() {
 }
 
 bool ServerConnection::onTick() {
+  if (http2_) http2_->tick();
   if (!stream_) return false;
   if (readDeadline_ != 0 && core_->tick >= readDeadline_) {
     if (phase_ == Phase::Head) {
@@ -119,16 +121,48 @@ bool ServerConnection::onTick() {
 }
 
 void ServerConnection::closeIfIdle() {
+  if (http2_) http2_->drain();
   if (stream_ && phase_ == Phase::Idle) stream_->close();
 }
 
 void ServerConnection::abort() {
   aborted_ = true;
+  if (http2_) return http2_->abort();  // its run() ends by itself, when its handlers have
   if (stream_) stream_->close();
   signal_.emit(asio::cancellation_type::terminal);
 }
 
+// Whether the first bytes of this connection are HTTP/2's preface (RFC 9113 §3.4). Waits for as many as it takes to tell: of
+// HTTP/1.1 requests, mostly one read and one comparison.
+Task<bool> ServerConnection::beginsHttp2() {
+  for (;;) {
+    const auto bytes = in_.view();
+    const auto n = std::min(bytes.size(), h2::kPreface.size());
+    if (bytes.substr(0, n) != h2::kPreface.substr(0, n)) co_return false;
+    if (n == h2::kPreface.size()) co_return true;
+    const bool more = co_await readMore();
+    if (!more) co_return false;
+  }
+}
+
+Task<void> ServerConnection::runHttp2() {
+  readDeadline_ = 0;
+  auto executor = co_await asio::this_coro::executor;
+  http2_ = std::make_shared<h2::ServerSession>(core_, executor, std::move(stream_), peer_);
+  std::string first(in_.view());
+  in_ = ReadBuffer(0);
+  if (core_->draining) http2_->drain();
+  co_await http2_->run(std::move(first));
+}
+
 Task<void> ServerConnection::loop() {
+  if (core_->options.http2) {
+    const bool http2 = co_await beginsHttp2();
+    if (http2) {
+      co_await runHttp2();
+      co_return;
+    }
+  }
   for (;;) {
     auto progress = parser_.parseHead(in_.view(), request_);
     if (!progress) {
