@@ -27,7 +27,7 @@ using InlineHandler = std::function<bool(const Request& request, Response& respo
 
 struct ServerOptions {
   std::size_t maxHeaderBytes = 64 << 10;  // 431 beyond
-  std::uint64_t maxBodyBytes = 64 << 20;  // 413 beyond; handlers may lower it for themselves
+  std::uint64_t maxBodyBytes = 64 << 20;  // 413 beyond; handlers may lower it for themselves. Not for gRPC
   // Bodies up to this arrive complete, larger ones as streams. 0: only those that came along with the head arrive complete.
   std::size_t bufferBodyBytes = 1 << 20;
   bool bufferChunked = true;                      // false: chunked bodies are streams unless they came along with the head

@@ -144,7 +144,9 @@ void ServerSession::dispatch(const StreamPtr& stream) {
                   "request header is larger than the limit of " + std::to_string(options.maxHeaderBytes) + " bytes\n");
   if (stream->method == "CONNECT") return refuse(stream, 501, "CONNECT is not supported over HTTP/2\n");
   const auto length = contentLength(stream->head);
-  if (length.value_or(0) > options.maxBodyBytes || stream->received > options.maxBodyBytes)
+  // A gRPC call may stream for ever; its messages have a limit of their own.
+  const bool grpcCall = grpc::isGrpc(stream->head);
+  if (!grpcCall && (length.value_or(0) > options.maxBodyBytes || stream->received > options.maxBodyBytes))
     return refuse(stream, 413, tooLarge(options.maxBodyBytes));
   if (stream->ended) {
     gathering_.erase(stream->id);
@@ -155,7 +157,7 @@ void ServerSession::dispatch(const StreamPtr& stream) {
   }
   // gRPC sends no length and may wait for us before it goes on.
   const bool small = length ? *length <= options.bufferBodyBytes
-                            : options.bufferChunked && !grpc::isGrpc(stream->head) && stream->received <= options.bufferBodyBytes;
+                            : options.bufferChunked && !grpcCall && stream->received <= options.bufferBodyBytes;
   if (small && options.bufferBodyBytes > 0 && !stream->head.has("expect")) {
     gathering_[stream->id] = stream;
     session().consume(stream);
@@ -187,8 +189,9 @@ Request ServerSession::requestOf(const StreamPtr& stream) {
     };
   }
   const auto length = contentLength(request.headers);
-  auto body = std::make_unique<StreamBody>(shared_from_this(), stream, std::move(beforeRead), false);
-  request.body = Body(std::make_unique<LimitedBody>(std::move(body), core_->options.maxBodyBytes), length);
+  std::unique_ptr<BodyReader> body = std::make_unique<StreamBody>(shared_from_this(), stream, std::move(beforeRead), false);
+  if (!grpc::isGrpc(request.headers)) body = std::make_unique<LimitedBody>(std::move(body), core_->options.maxBodyBytes);
+  request.body = Body(std::move(body), length);
   return request;
 }
 
