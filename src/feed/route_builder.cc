@@ -27,18 +27,31 @@ SlicesByService groupSlices(const std::vector<kube::Object>& slices) {
 // Absent means ready (discovery/v1: "nil should be interpreted as true").
 bool isReady(const Json& endpoint) { return boolAt(at(endpoint, "conditions"), "ready", true); }
 
+// Whether a port says that it speaks HTTP/2 without TLS: by appProtocol (KEP-3726), else by its name as Knative and KServe
+// have it.
+bool speaksHttp2(const Json& port) {
+  const auto protocol = textAt(port, "appProtocol"), name = textAt(port, "name");
+  if (!protocol.empty()) return protocol == "kubernetes.io/h2c" || protocol == "h2c" || protocol == "grpc";
+  for (const std::string_view prefix : {"h2c", "http2", "grpc"})
+    if (name == prefix || name.starts_with(std::string(prefix) + "-")) return true;
+  return false;
+}
+
 std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, const std::string& portName) {
   std::vector<net::Origin> out;
   for (const Json* slice : slices) {
     std::int64_t port = 0;
+    bool http2 = false;
     for (const auto& p : at(*slice, "ports")) {
-      if (textAt(p, "name") == portName && textAt(p, "protocol", "TCP") == "TCP") port = intAt(p, "port");
+      if (textAt(p, "name") != portName || textAt(p, "protocol", "TCP") != "TCP") continue;
+      port = intAt(p, "port");
+      http2 = speaksHttp2(p);
     }
     if (port <= 0 || port > 65535) continue;
     for (const auto& endpoint : at(*slice, "endpoints")) {
       const Json& addresses = at(endpoint, "addresses");
       if (!isReady(endpoint) || !addresses.is_array() || addresses.empty() || !addresses[0].is_string()) continue;
-      out.push_back({addresses[0].get<std::string>(), static_cast<std::uint16_t>(port)});
+      out.push_back({.host = addresses[0].get<std::string>(), .port = static_cast<std::uint16_t>(port), .http2 = http2});
     }
   }
   std::sort(out.begin(), out.end());
