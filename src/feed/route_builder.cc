@@ -37,15 +37,14 @@ bool speaksHttp2(const Json& port) {
   return false;
 }
 
-std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, const std::string& portName) {
+std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, const Json& servicePort) {
+  const std::string portName = textAt(servicePort, "name");
+  const bool http2 = speaksHttp2(servicePort);
   std::vector<net::Origin> out;
   for (const Json* slice : slices) {
     std::int64_t port = 0;
-    bool http2 = false;
     for (const auto& p : at(*slice, "ports")) {
-      if (textAt(p, "name") != portName || textAt(p, "protocol", "TCP") != "TCP") continue;
-      port = intAt(p, "port");
-      http2 = speaksHttp2(p);
+      if (textAt(p, "name") == portName && textAt(p, "protocol", "TCP") == "TCP") port = intAt(p, "port");
     }
     if (port <= 0 || port > 65535) continue;
     for (const auto& endpoint : at(*slice, "endpoints")) {
@@ -96,7 +95,7 @@ void addServiceRoutes(std::vector<Route>& routes, const Json& service, const Sli
       route.hosts.push_back(host + ":" + number);
     }
     Backend backend{.name = key.name};
-    if (found != slices.end()) backend.endpoints = readyEndpoints(found->second, textAt(port, "name"));
+    if (found != slices.end()) backend.endpoints = readyEndpoints(found->second, port);
     route.backends.push_back(std::move(backend));
     route.reason = "no endpoint of service " + key.ns + "/" + key.name + " is ready";
     route.timeout = options.timeout;
@@ -164,7 +163,7 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   const auto found = slices.find(key);
   if (service != services.end() && found != slices.end()) {
     if (const Json* port = mainPort(*service->second))
-      backend.endpoints = readyEndpoints(found->second, textAt(*port, "name"));
+      backend.endpoints = readyEndpoints(found->second, *port);
   }
   if (backend.endpoints.empty()) {
     route.reason = reasonNotReady(isvc);
