@@ -134,6 +134,11 @@ Task<void> Connection::awaitChange(StreamPtr stream, std::uint64_t ticks) {
   stream->readDeadline = 0;
 }
 
+void Connection::watchRead(const StreamPtr& stream) {
+  if (stream->readDeadline == 0) waiting_.push_back(stream);
+  stream->readDeadline = tick_ + pace_.stall;
+}
+
 void Connection::watchWrite(const StreamPtr& stream) {
   stream->outSeen = stream->outAt;
   stream->writeDeadline = tick_ + pace_.writeStall;

@@ -39,6 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection>, public Event
   virtual void afterFeed() {}
   // Sleeps until something has changed about `stream`, which times out after `ticks` (0: never).
   Task<void> awaitChange(StreamPtr stream, std::uint64_t ticks);
+  void watchRead(const StreamPtr& stream);   // resets it when nothing of its body comes for too long; until called again
   void watchWrite(const StreamPtr& stream);  // resets it when the peer takes nothing of its body for too long
   // Sends what the session has to send. Does nothing within a feed: the loop does it afterwards.
   void flush();

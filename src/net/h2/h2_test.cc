@@ -298,6 +298,41 @@ TEST(Http2, TooLargeBodiesAndHeadersAreRefused) {
   });
 }
 
+// Sends the frames of a client's session and reads until the server closes or `stop` holds.
+struct RawClient final : h2::Events {
+  void onHead(const h2::StreamPtr&) override {}
+  void onBody(const h2::StreamPtr&) override {}
+  void onEnd(const h2::StreamPtr&) override {}
+  void onClosed(const h2::StreamPtr& stream) override { closed.push_back(stream); }
+  std::vector<h2::StreamPtr> closed;
+  h2::Session session{h2::Side::Client, {}, *this};
+};
+
+TEST(Http2, ABodyThatStallsIsReset) {
+  run([](Executor e) -> Task<void> {
+    auto options = http2();
+    options.stallTimeout = std::chrono::milliseconds(200);
+    HttpServer server(e, echo, options);
+    auto [ours, theirs] = makePipe(1 << 20);
+    server.serve(std::move(theirs));
+    RawClient raw;
+    auto stream = raw.session.request(Request{.method = "POST"}, "a", false, true);  // its body never comes
+    EXPECT_TRUE(stream);
+    std::string out, buffer(65536, '\0');
+    while (raw.closed.empty()) {
+      out.clear();
+      raw.session.output(&out, 1 << 20);
+      auto written = co_await ours->write(out);
+      auto n = co_await ours->read(buffer);
+      if (!written || !n || *n == 0) break;
+      auto fed = raw.session.feed(std::string_view(buffer).substr(0, *n));
+      EXPECT_TRUE(fed);
+    }
+    EXPECT_EQ(raw.closed.size(), 1u);
+    EXPECT_EQ(server.connections(), 1u);
+  });
+}
+
 TEST(Http2, DrainLetsRunningRequestsEnd) {
   run([](Executor e) -> Task<void> {
     asio::steady_timer release(e, asio::steady_timer::time_point::max());

@@ -76,7 +76,8 @@ Task<void> ServerSession::run(std::string first) {
 void ServerSession::tick() {
   onTick(core_->tick);
   if (!open()) return;
-  const bool idle = running_ == 0 && session().openStreams() == 0;
+  // A head that does not end is as good as nothing.
+  const bool idle = running_ == 0 && session().begunStreams() == 0;
   if (!idle) idleSince_ = core_->tick;
   if (draining_ == 1) {  // a round trip after the notice: now name the last stream
     draining_ = 2;
@@ -150,6 +151,7 @@ void ServerSession::dispatch(const StreamPtr& stream) {
     return refuse(stream, 413, tooLarge(options.maxBodyBytes));
   if (stream->ended) {
     gathering_.erase(stream->id);
+    stream->readDeadline = 0;
     stream->handled = true;
     auto request = requestOf(stream);
     if (!answerInline(stream, request)) spawn(stream, std::move(request));
@@ -161,9 +163,11 @@ void ServerSession::dispatch(const StreamPtr& stream) {
   if (small && options.bufferBodyBytes > 0 && !stream->head.has("expect")) {
     gathering_[stream->id] = stream;
     session().consume(stream);
+    watchRead(stream);
     return;
   }
   gathering_.erase(stream->id);
+  stream->readDeadline = 0;  // its reader has one of its own
   spawn(stream, requestOf(stream));
 }
 

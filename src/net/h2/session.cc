@@ -268,6 +268,11 @@ bool Session::finished() const {
 
 std::size_t Session::queuedFrames() const { return nghttp2_session_get_outbound_queue_size(session_); }
 
+std::size_t Session::begunStreams() const {
+  return static_cast<std::size_t>(
+      std::count_if(streams_.begin(), streams_.end(), [](const auto& entry) { return entry.second->headDone; }));
+}
+
 std::uint32_t Session::peerMaxStreams() const {
   return nghttp2_session_get_remote_settings(session_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }

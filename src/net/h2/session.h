@@ -105,6 +105,7 @@ class Session {
   bool goingAway() const { return goingAway_; }  // the peer takes no new streams
   std::uint32_t peerMaxStreams() const;
   std::size_t openStreams() const { return streams_.size(); }
+  std::size_t begunStreams() const;  // of them, those whose head has come
 
   // Server. The body is what stream->out holds now and gets later (resume()); false when the stream is gone.
   bool respond(const StreamPtr& stream, int status, const Headers& headers, bool withBody);
