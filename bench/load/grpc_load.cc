@@ -88,7 +88,9 @@ int main(int argc, char** argv) {
   const auto colon = where.rfind(':');
   const double seconds = std::atof(argv[6]);
   Run run;
-  run.origin = {.host = where.substr(0, colon), .port = static_cast<std::uint16_t>(std::atoi(where.c_str() + colon + 1)), .http2 = true};
+  run.origin = {.host = where.substr(0, colon),
+                .port = static_cast<std::uint16_t>(std::atoi(where.c_str() + colon + 1)),
+                .http2 = true};
   run.authority = argv[2];
   run.body = inferBody(argv[3], std::strtoull(argv[4], nullptr, 10), std::strtoull(argv[5], nullptr, 10));
   boost::asio::io_context io(1);
@@ -112,8 +114,9 @@ int main(int argc, char** argv) {
     return run.micros.empty() ? 0.0 : run.micros[static_cast<std::size_t>(q * static_cast<double>(run.micros.size() - 1))];
   };
   const auto n = static_cast<double>(run.micros.size());
-  std::printf("{\"calls\": %zu, \"failed\": %zu, \"per_second\": %.0f, \"mb_per_second\": %.0f, \"p50\": %.0f, \"p99\": %.0f}\n",
-              run.micros.size(), run.failed, n / took, n * static_cast<double>(run.body.size()) / took / 1e6, at(.5), at(.99));
+  std::printf(
+      "{\"calls\": %zu, \"failed\": %zu, \"per_second\": %.0f, \"mb_per_second\": %.0f, \"p50\": %.0f, \"p99\": %.0f}\n",
+      run.micros.size(), run.failed, n / took, n * static_cast<double>(run.body.size()) / took / 1e6, at(.5), at(.99));
   if (run.failed > 0) std::fprintf(stderr, "last failure: %s\n", run.why.c_str());
   return run.micros.empty() ? 1 : 0;
 }

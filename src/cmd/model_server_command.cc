@@ -160,7 +160,8 @@ void addModelServerCommand(CLI::App& app, int* exitCode) {
   add("model_dir", s.modelDir, "Folder with one model.joblib, model.pkl or model.pickle, or the file");
   add("http_port", s.port, "Port to listen on; 0 for any free one");
   add("grpc_port", flags->grpcPort,
-      "Second port, for gRPC clients; 0 for any free one. gRPC is served on the HTTP port too. Default: 8081 in a pod, else none");
+      "Second port, for gRPC clients; 0 for any free one. gRPC is served on the HTTP port too. Default: 8081 in a pod, else "
+      "none");
   add("enable_grpc", flags->enableGrpc, "false: no second port");
   add("grpc_max_receive_message_length", s.grpcMaxReceive, "Largest gRPC request message in bytes");
   add("grpc_max_send_message_length", s.grpcMaxSend, "Largest gRPC answer message in bytes");

@@ -26,8 +26,8 @@ class Reader {
  public:
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
   bool done() const { return rest_.empty(); }
-  std::optional<Field> next();             // nullopt: malformed, or a group (proto2)
-  std::optional<std::uint64_t> varint();   // a bare one: an element of a packed list
+  std::optional<Field> next();            // nullopt: malformed, or a group (proto2)
+  std::optional<std::uint64_t> varint();  // a bare one: an element of a packed list
 
  private:
   std::optional<Field> fixed(std::size_t size, Field field);

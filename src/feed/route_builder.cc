@@ -162,8 +162,7 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   const auto service = services.find(key);
   const auto found = slices.find(key);
   if (service != services.end() && found != slices.end()) {
-    if (const Json* port = mainPort(*service->second))
-      backend.endpoints = readyEndpoints(found->second, *port);
+    if (const Json* port = mainPort(*service->second)) backend.endpoints = readyEndpoints(found->second, *port);
   }
   if (backend.endpoints.empty()) {
     route.reason = reasonNotReady(isvc);

@@ -113,9 +113,11 @@ TEST(BuildRoutes, ServicePortsAreToldApart) {
 TEST(BuildRoutes, APortMaySayThatItSpeaksHttp2) {
   const auto http2 = [](Json port) {
     port["port"] = 9000;
-    const auto table = proxy::RouteTable::make(buildRoutes(
-        {{}, objects({service("web", Json::array({port}))}), objects({slice("web", {{"10.0.0.1", true}}, 9000, port["name"])})},
-        {}));
+    const auto table =
+        proxy::RouteTable::make(buildRoutes({{},
+                                             objects({service("web", Json::array({port}))}),
+                                             objects({slice("web", {{"10.0.0.1", true}}, 9000, port["name"])})},
+                                            {}));
     return routeFor(*table, "web.models")->backends[0].endpoints.at(0).http2;
   };
   EXPECT_TRUE(http2({{"name", "h2c"}}));

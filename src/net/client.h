@@ -36,10 +36,10 @@ struct ClientOptions {
   std::size_t maxConnectionsPerOrigin = 0;  // 0: no bound; else further requests wait
   std::chrono::milliseconds idleTimeout{55000};
   // HTTP/2: many requests share a connection; another is opened when all are at the origin's limit of streams.
-  std::size_t maxHttp2Connections = 8;        // per origin; further requests wait
-  std::uint32_t streamWindow = 1 << 20;       // body bytes of one response that wait to be read
-  std::uint32_t connectionWindow = 4 << 20;   // of all responses of one connection
-  std::shared_ptr<TlsContext> tls;  // for origins with tls = true
+  std::size_t maxHttp2Connections = 8;       // per origin; further requests wait
+  std::uint32_t streamWindow = 1 << 20;      // body bytes of one response that wait to be read
+  std::uint32_t connectionWindow = 4 << 20;  // of all responses of one connection
+  std::shared_ptr<TlsContext> tls;           // for origins with tls = true
   // Whether POST and PATCH too are sent again when a reused connection closes before any response byte. Right for
   // predictions; a client whose writes must happen once turns it off.
   bool retryUnsafe = true;

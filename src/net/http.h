@@ -121,7 +121,7 @@ struct Peer {
 
 struct Request {
   std::string method = "GET";
-  std::string target = "/";  // as on the request line: path and query, still percent-encoded
+  std::string target = "/";          // as on the request line: path and query, still percent-encoded
   std::string version = "HTTP/1.1";  // "HTTP/2" for those; their :authority is in Host
   Headers headers;
   Body body;

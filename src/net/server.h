@@ -43,9 +43,9 @@ struct ServerOptions {
   InlineHandler inlineHandler;              // null: none
   // HTTP/2 on the same port: plain with prior knowledge (h2c), over TLS by ALPN (TlsContext::server's http2).
   bool http2 = false;
-  std::uint32_t maxStreams = 250;             // requests at a time on one HTTP/2 connection; the peer is told
-  std::uint32_t streamWindow = 1 << 20;       // body bytes of one request that wait for its handler
-  std::uint32_t connectionWindow = 4 << 20;   // of all requests of one connection
+  std::uint32_t maxStreams = 250;            // requests at a time on one HTTP/2 connection; the peer is told
+  std::uint32_t streamWindow = 1 << 20;      // body bytes of one request that wait for its handler
+  std::uint32_t connectionWindow = 4 << 20;  // of all requests of one connection
 };
 
 struct Bound {

@@ -130,9 +130,15 @@ Status readInputField(Input& input, const Field& f) {
   }
 }
 
-constexpr std::string_view kContents[] = {
-    "",              "bool_contents",   "int_contents",  "int64_contents", "uint_contents",
-    "uint64_contents", "fp32_contents", "fp64_contents", "bytes_contents"};
+constexpr std::string_view kContents[] = {"",
+                                          "bool_contents",
+                                          "int_contents",
+                                          "int64_contents",
+                                          "uint_contents",
+                                          "uint64_contents",
+                                          "fp32_contents",
+                                          "fp64_contents",
+                                          "bytes_contents"};
 
 std::uint32_t contentsField(DataType type) {
   switch (type) {
@@ -205,12 +211,14 @@ Status readContents(Input& input) {
       if (f.number == 0 || f.number > 8 || (f.type == protobuf::Bytes && f.bytes.empty())) return {};
       if (own == 0)
         return bad(fmt::format("datatype {} has no field in contents: send it in raw_input_contents", dataTypeName(t.type)));
-      return bad(fmt::format("datatype {} goes in {}, not in {}", dataTypeName(t.type), kContents[own], kContents[f.number]));
+      return bad(
+          fmt::format("datatype {} goes in {}, not in {}", dataTypeName(t.type), kContents[own], kContents[f.number]));
     }));
   }
   SLIP_TRY(const std::size_t expected, elementsOf(t.shape));
   if (t.elements() != expected)
-    return bad(fmt::format("contents has {} elements, but shape {} takes {}", t.elements(), describeShape(t.shape), expected));
+    return bad(
+        fmt::format("contents has {} elements, but shape {} takes {}", t.elements(), describeShape(t.shape), expected));
   return {};
 }
 
@@ -329,8 +337,8 @@ Result<GrpcInfer> readInferRequest(std::string_view message) {
   GrpcInfer call;
   std::vector<Input> inputs;
   std::vector<std::string_view> raw;
-  SLIP_CHECK(eachField(message, "ModelInferRequest",
-                       [&](const Field& f) { return readRequestField(call, inputs, raw, f); }));
+  SLIP_CHECK(
+      eachField(message, "ModelInferRequest", [&](const Field& f) { return readRequestField(call, inputs, raw, f); }));
   if (call.model.name.empty()) return bad("model_name is missing");
   if (inputs.empty()) return bad("inputs is empty: send at least one tensor");
   if (!raw.empty() && raw.size() != inputs.size())
@@ -346,9 +354,8 @@ Result<GrpcInfer> readInferRequest(std::string_view message) {
 
 Result<std::string> writeInferResponse(const V2Reply& reply, const GrpcInfer& call) {
   SLIP_TRY(const auto chosen, detail::chooseOutputs(reply.outputs, call.request));
-  const bool raw = call.raw || std::any_of(chosen.begin(), chosen.end(), [](const auto& c) {
-                     return contentsField(c.tensor->type) == 0;
-                   });
+  const bool raw = call.raw || std::any_of(chosen.begin(), chosen.end(),
+                                           [](const auto& c) { return contentsField(c.tensor->type) == 0; });
   std::size_t size = 256;
   for (const auto& c : chosen) size += raw ? detail::rawSize(*c.tensor) + 100 : 100;
   std::string out;

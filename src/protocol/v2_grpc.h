@@ -26,8 +26,8 @@ struct GrpcInfer {
 
 // ModelInferRequest. Raw contents cover every input or none. Error BadRequest names the tensor, the field and the fix.
 Result<GrpcInfer> readInferRequest(std::string_view message);
-// ModelInferResponse with the outputs that the call selects; FP16 goes raw whatever the request was. Error BadRequest when it
-// asks for an output that is not there.
+// ModelInferResponse with the outputs that the call selects; FP16 goes raw whatever the request was. Error BadRequest when
+// it asks for an output that is not there.
 Result<std::string> writeInferResponse(const V2Reply& reply, const GrpcInfer& call);
 // ModelStreamInferResponse around one of those, or with the reason why there is none.
 std::string writeStreamResponse(std::string_view inferResponse);
@@ -35,7 +35,8 @@ std::string writeStreamError(std::string_view message);
 
 Result<ModelRef> readModelRef(std::string_view message);  // ModelReadyRequest, ModelMetadataRequest
 std::string writeReady(bool ready);                       // ServerLive-, ServerReady- and ModelReadyResponse
-std::string writeServerMetadata(std::string_view name, std::string_view version, std::span<const std::string_view> extensions);
+std::string writeServerMetadata(std::string_view name, std::string_view version,
+                                std::span<const std::string_view> extensions);
 std::string writeModelMetadata(std::string_view name, std::string_view version, std::string_view platform,
                                std::span<const TensorSpec> inputs, std::span<const TensorSpec> outputs);
 

@@ -24,9 +24,9 @@ class Forwarder {
   Forwarder(Executor executor, RouteBoard& board, ForwarderOptions options = {});
   // 404 without a route, 503 without a ready endpoint or with a full queue, 504 past the route's timeout, 502 when the
   // endpoint breaks the connection or the protocol. Each carries {"error": "…"} and X-Request-Id.
-  // To a gRPC call (HTTP/2, content type application/grpc) they are its status: NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED. It
-  // goes to its endpoint over HTTP/2 with prior knowledge, as everything does to an origin with `http2`.
-  // A failed connect, and a request of which no byte was sent, tries the route's other endpoints.
+  // To a gRPC call (HTTP/2, content type application/grpc) they are its status: NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED.
+  // It goes to its endpoint over HTTP/2 with prior knowledge, as everything does to an origin with `http2`. A failed
+  // connect, and a request of which no byte was sent, tries the route's other endpoints.
   Task<net::Response> handle(net::Request request);
 
  private:

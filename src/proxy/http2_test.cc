@@ -40,8 +40,8 @@ struct EchoBody final : net::BodyReader {
 Task<Response> echo(Request r) {
   Response out;
   out.headers.set("content-type", r.headers.getOr("content-type", "text/plain"));
-  out.headers.set("x-seen", r.version + " " + std::string(r.headers.getOr("host", "")) + " te=" +
-                                std::string(r.headers.getOr("te", "none")));
+  out.headers.set("x-seen", r.version + " " + std::string(r.headers.getOr("host", "")) +
+                                " te=" + std::string(r.headers.getOr("te", "none")));
   out.body = Body(std::make_unique<EchoBody>(std::move(r.body)));
   co_return out;
 }
@@ -76,7 +76,8 @@ struct Front {
 };
 
 struct Backend {
-  explicit Backend(Executor e, net::Handler handler = echo) : server(e, std::move(handler), {.bufferChunked = false, .http2 = true}) {
+  explicit Backend(Executor e, net::Handler handler = echo)
+      : server(e, std::move(handler), {.bufferChunked = false, .http2 = true}) {
     origin = Origin{"127.0.0.1", server.listen("127.0.0.1", 0)->port};
   }
   HttpServer server;

@@ -17,8 +17,8 @@ struct Decoded {
   std::string_view view() const { return owned ? std::string_view(*owned) : plain; }
 };
 
-// Errors: UnsupportedMedia for another coding than gzip, BadRequest for what is not gzip, TooLarge when it would unpack to more
-// than `limit` bytes.
+// Errors: UnsupportedMedia for another coding than gzip, BadRequest for what is not gzip, TooLarge when it would unpack to
+// more than `limit` bytes.
 Result<Decoded> decodeContent(const net::Headers& headers, std::string_view body, std::size_t limit);
 
 // Packs the body of a response when the client takes gzip and it is large enough to be worth it (4 KiB).

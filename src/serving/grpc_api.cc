@@ -141,7 +141,8 @@ void GrpcApi::addHealth() {
   service_.unary("/grpc.health.v1.Health/Check", [this](std::string_view message) -> Result<std::string> {
     SLIP_TRY(const auto name, serviceIn(message));
     const int status = health(name);
-    if (status == ServiceUnknown) return fail(Code::NotFound, fmt::format("'{}' is no service and no model of this server", name));
+    if (status == ServiceUnknown)
+      return fail(Code::NotFound, fmt::format("'{}' is no service and no model of this server", name));
     return healthReply(status);
   });
   service_.streaming("/grpc.health.v1.Health/Watch", [this](std::unique_ptr<Messages> requests) {
@@ -160,7 +161,8 @@ void GrpcApi::addReflection() {
 
 int GrpcApi::health(std::string_view name) const {
   const auto& services = reflection_.services();
-  const bool known = name.empty() || std::find(services.begin(), services.end(), name) != services.end() || models_.find(name);
+  const bool known =
+      name.empty() || std::find(services.begin(), services.end(), name) != services.end() || models_.find(name);
   if (!known) return ServiceUnknown;
   return api_.draining() ? NotServing : Serving;
 }
@@ -178,8 +180,8 @@ Result<std::string> GrpcApi::index(std::string_view message) const {
   std::vector<protocol::IndexEntry> entries;
   for (auto& entry : models_.list()) {
     if (readyOnly && !entry.ready) continue;
-    entries.push_back({std::move(entry.name), std::string(kVersion), entry.ready ? "READY" : "UNAVAILABLE",
-                       std::move(entry.reason)});
+    entries.push_back(
+        {std::move(entry.name), std::string(kVersion), entry.ready ? "READY" : "UNAVAILABLE", std::move(entry.reason)});
   }
   return protocol::writeIndex(entries);
 }

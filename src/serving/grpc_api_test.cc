@@ -87,7 +87,8 @@ TEST_F(GrpcApiTest, TellsHealthAndMetadata) {
   EXPECT_EQ(infer("ServerReady", ""), "0 \x08\x01");
   EXPECT_EQ(infer("ModelReady", text(1, "sums")), "0 \x08\x01");
   EXPECT_EQ(infer("ModelReady", text(1, "x")), "5 Model with name x does not exist.");
-  EXPECT_EQ(infer("ModelReady", text(1, "sums") + text(2, "3")), "12 model_version '3': Model versioning not supported yet.");
+  EXPECT_EQ(infer("ModelReady", text(1, "sums") + text(2, "3")),
+            "12 model_version '3': Model versioning not supported yet.");
   const auto metadata = infer("ModelMetadata", text(1, "sums") + text(2, "1"));
   EXPECT_NE(metadata.find("input-0"), std::string::npos);
   EXPECT_NE(metadata.find("FP64"), std::string::npos);
@@ -181,16 +182,17 @@ TEST_F(GrpcApiTest, WatchTellsEachChange) {
 TEST_F(GrpcApiTest, ReflectionDescribesEveryService) {
   net::testing::run([this](Executor) -> Task<void> {
     for (const char* version : {"v1", "v1alpha"}) {
-      auto out = co_await streamed(&grpc,
-                                   request(fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version)),
-                                   {text(7, ""), text(4, "inference.GRPCInferenceService"), text(3, "inference.proto"),
-                                    text(4, "inference.ModelInferRequest.InferInputTensor"), text(4, "no.such.Thing")});
+      auto out = co_await streamed(
+          &grpc, request(fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version)),
+          {text(7, ""), text(4, "inference.GRPCInferenceService"), text(3, "inference.proto"),
+           text(4, "inference.ModelInferRequest.InferInputTensor"), text(4, "no.such.Thing")});
       EXPECT_EQ(out.size(), 6u);
       if (out.size() != 6) co_return;
       for (const char* service : {"inference.GRPCInferenceService", "grpc.health.v1.Health",
                                   "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"})
         EXPECT_NE(out[0].find(service), std::string::npos) << service;
-      for (const int i : {1, 2, 3}) EXPECT_NE(out[static_cast<std::size_t>(i)].find("ModelStreamInfer"), std::string::npos) << i;
+      for (const int i : {1, 2, 3})
+        EXPECT_NE(out[static_cast<std::size_t>(i)].find("ModelStreamInfer"), std::string::npos) << i;
       EXPECT_NE(out[4].find("symbol 'no.such.Thing' is not known"), std::string::npos);
       EXPECT_EQ(out[5], "0");
     }

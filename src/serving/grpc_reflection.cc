@@ -42,7 +42,8 @@ std::string errorReply(std::string_view message) {
 }  // namespace
 
 Reflection::Reflection() {
-  const std::string_view set(slipwayDescriptorsBegin, static_cast<std::size_t>(slipwayDescriptorsEnd - slipwayDescriptorsBegin));
+  const std::string_view set(slipwayDescriptorsBegin,
+                             static_cast<std::size_t>(slipwayDescriptorsEnd - slipwayDescriptorsBegin));
   eachPart(set, [this](std::uint32_t number, std::string_view bytes) {
     if (number == 1) addFile(bytes);  // FileDescriptorSet.file
   });

@@ -1,5 +1,5 @@
-// gRPC server reflection (v1 and v1alpha, whose messages are alike): answers which services there are and what their messages
-// look like, from the descriptors that the build compiled in. Immutable; thread-safe.
+// gRPC server reflection (v1 and v1alpha, whose messages are alike): answers which services there are and what their
+// messages look like, from the descriptors that the build compiled in. Immutable; thread-safe.
 //
 //   const Reflection reflection;
 //   Result<std::string> reply = reflection.answer(request);   // ServerReflectionResponse

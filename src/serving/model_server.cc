@@ -118,7 +118,8 @@ class Worker {
     }
     const auto deadline = call ? grpc.deadlineOf(request) : std::nullopt;
     constexpr std::size_t kFrameHead = 5;
-    auto body = co_await request.body.readAll(call ? serving_.options.grpcMaxReceive + kFrameHead : serving_.options.maxBodyBytes);
+    auto body =
+        co_await request.body.readAll(call ? serving_.options.grpcMaxReceive + kFrameHead : serving_.options.maxBodyBytes);
     if (!body && call) co_return net::grpc::failure(body.error());
     if (!body) co_return net::Response::json(httpStatus(body.error().code), protocol::errorBody(body.error().message));
     auto job = std::make_shared<Job>(Job{std::move(request), std::move(*body)});
@@ -174,9 +175,8 @@ struct ModelServer::State {
   Task<Result<std::string>> inferApart(std::string message) {
     if (message.size() <= kInlineBytes) co_return api.inferGrpc(message);
     auto shared = std::make_shared<std::string>(std::move(message));
-    auto reply = co_await offload(pool.get(), [this, shared] {
-      return std::make_shared<Result<std::string>>(api.inferGrpc(*shared));
-    });
+    auto reply = co_await offload(pool.get(),
+                                  [this, shared] { return std::make_shared<Result<std::string>>(api.inferGrpc(*shared)); });
     co_return std::move(*reply);
   }
 

@@ -48,14 +48,14 @@ StatusCode statusOf(Code code) {
 bool isGrpc(const Headers& headers) {
   constexpr std::string_view kType = "application/grpc";
   const auto type = headers.getOr("content-type", "");
-  return type.starts_with(kType) &&
-         (type.size() == kType.size() || type[kType.size()] == '+' || type[kType.size()] == ';');
+  return type.starts_with(kType) && (type.size() == kType.size() || type[kType.size()] == '+' || type[kType.size()] == ';');
 }
 
 Result<std::optional<Frame>> takeFrame(std::string_view bytes, std::size_t maxMessage) {
   if (bytes.size() < kHead) return std::optional<Frame>();
   const auto flag = static_cast<unsigned char>(bytes[0]);
-  if (flag > 1) return fail(Code::BadRequest, "a gRPC message begins with flag " + std::to_string(flag) + ": 0 or 1 is known");
+  if (flag > 1)
+    return fail(Code::BadRequest, "a gRPC message begins with flag " + std::to_string(flag) + ": 0 or 1 is known");
   std::size_t length = 0;
   for (std::size_t i = 1; i < kHead; ++i) length = length << 8 | static_cast<unsigned char>(bytes[i]);
   if (length > maxMessage)

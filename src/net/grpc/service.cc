@@ -133,7 +133,8 @@ Result<std::string> Service::call(const UnaryMethod& method, const Request& requ
   SLIP_TRY(const auto frame, takeFrame(body, options_->maxReceiveMessage));
   if (!frame)
     return fail(Code::BadRequest, body.empty() ? "the request has no message" : "the request ends within its message");
-  if (frame->size != body.size()) return fail(Code::BadRequest, "the request has more than one message; this method takes one");
+  if (frame->size != body.size())
+    return fail(Code::BadRequest, "the request has more than one message; this method takes one");
   if (deadline && options_->clock->now() >= *deadline)
     return fail(Code::Timeout, "the deadline of the call passed before its turn came");
   if (!frame->compressed) return method(frame->message);

@@ -1,5 +1,5 @@
-// Service: a table of gRPC methods behind an HTTP server: requests in, framed answers with status trailers out. Unary methods
-// are plain functions and never wait; streaming ones pull messages and give messages.
+// Service: a table of gRPC methods behind an HTTP server: requests in, framed answers with status trailers out. Unary
+// methods are plain functions and never wait; streaming ones pull messages and give messages.
 //
 //   grpc::Service service({.clock = &clock});
 //   service.unary("/pkg.Greeter/Hello", [](std::string_view m) -> Result<std::string> { … });

@@ -23,7 +23,8 @@ void ClientPool::forgetClosed() {
 }
 
 bool ClientPool::opening() const {
-  return dialing > 0 || std::any_of(sessions.begin(), sessions.end(), [](const auto& s) { return s->open() && !s->settled(); });
+  return dialing > 0 ||
+         std::any_of(sessions.begin(), sessions.end(), [](const auto& s) { return s->open() && !s->settled(); });
 }
 
 // The upload of one request, which goes on while its response is awaited and read.

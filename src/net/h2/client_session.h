@@ -15,8 +15,9 @@ struct ClientPool;
 
 class ClientSession final : public Connection {
  public:
-  ClientSession(Executor executor, std::shared_ptr<ClientPool> pool, std::unique_ptr<ByteStream> stream, const Limits& limits);
-  void start();         // sends the preface and reads on until the connection ends
+  ClientSession(Executor executor, std::shared_ptr<ClientPool> pool, std::unique_ptr<ByteStream> stream,
+                const Limits& limits);
+  void start();  // sends the preface and reads on until the connection ends
   // Takes another request now. Until the origin has told its limit of streams that is one.
   bool usable() const;
   bool settled() const { return session_().peerSpeaksHttp2(); }

@@ -12,7 +12,7 @@
 
 namespace slipway::net::h2 {
 
-struct Pace {  // in ticks
+struct Pace {                      // in ticks
   std::uint64_t stall = 600;       // a body that does not arrive; 0: for ever
   std::uint64_t writeStall = 600;  // bytes that the peer does not take
 };

@@ -1,5 +1,5 @@
-// Internal to net: HTTP header fields as HTTP/2 has them: names in lower case, no fields of one connection (RFC 9113 §8.2.2),
-// values without control characters.
+// Internal to net: HTTP header fields as HTTP/2 has them: names in lower case, no fields of one connection (RFC 9113
+// §8.2.2), values without control characters.
 #pragma once
 #include <nghttp2/nghttp2.h>
 

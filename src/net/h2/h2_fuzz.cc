@@ -13,7 +13,8 @@ namespace {
 constexpr std::uint32_t kWindow = 65535, kConnectionWindow = 131072;
 
 struct Peer final : h2::Events {
-  explicit Peer(h2::Side side) : server(side == h2::Side::Server), session(side, {4096, 20, kWindow, kConnectionWindow}, *this) {}
+  explicit Peer(h2::Side side)
+      : server(side == h2::Side::Server), session(side, {4096, 20, kWindow, kConnectionWindow}, *this) {}
   void onHead(const h2::StreamPtr& stream) override { heads.push_back(stream); }
   void onBody(const h2::StreamPtr& stream) override {
     if (stream->data.size() > kWindow) std::abort();

@@ -290,7 +290,8 @@ TEST(Http2, TooLargeBodiesAndHeadersAreRefused) {
     EXPECT_TRUE(large && large->status == 413);
     Request request;
     request.headers.set("X-Long", std::string(5000, 'y'));
-    auto longHead = co_await client.send(Origin{.host = "127.0.0.1", .port = bound->port, .http2 = true}, std::move(request));
+    auto longHead =
+        co_await client.send(Origin{.host = "127.0.0.1", .port = bound->port, .http2 = true}, std::move(request));
     EXPECT_TRUE(longHead && longHead->status == 431);
     auto good = co_await post(&client, bound->port, "fine");  // the connection goes on
     EXPECT_TRUE(good && good->status == 200);
@@ -411,7 +412,8 @@ TEST(Http2, TlsAgreesByAlpn) {
     origin.http2 = false;
     auto one = co_await client.send(origin, Request{});
     EXPECT_TRUE(one && one->headers.getOr("x-version", "") == "HTTP/1.1");
-    auto none = co_await client.send(Origin{.host = "localhost", .port = oldBound->port, .tls = true, .http2 = true}, Request{});
+    auto none =
+        co_await client.send(Origin{.host = "localhost", .port = oldBound->port, .tls = true, .http2 = true}, Request{});
     EXPECT_FALSE(none);
     EXPECT_NE(none.error().message.find("ALPN"), std::string::npos) << none.error().message;
   });

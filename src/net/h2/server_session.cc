@@ -240,7 +240,8 @@ void ServerSession::spawn(const StreamPtr& stream, Request request) {
     const auto it = self->calls_.find(call->stream->id);
     if (it != self->calls_.end() && it->second == call) self->calls_.erase(it);
     // A handler that ended without an answer leaves a stream that nobody will ever answer.
-    if (!call->stream->closed && !call->stream->outEnded && !call->stream->outDone) self->reset(call->stream, ErrorCode::Internal);
+    if (!call->stream->closed && !call->stream->outEnded && !call->stream->outDone)
+      self->reset(call->stream, ErrorCode::Internal);
     self->handlerEnded_.wake();
   };
   asio::co_spawn(executor_, handle(self, call, std::move(request)),

@@ -45,7 +45,7 @@ class ServerSession final : public Connection {
   std::shared_ptr<ServerCore> core_;
   Peer peer_;
   Response inlineResponse_;
-  std::vector<StreamPtr> arrived_;                       // heads, ends and full buffers since the last feed
+  std::vector<StreamPtr> arrived_;                         // heads, ends and full buffers since the last feed
   std::unordered_map<std::int32_t, StreamPtr> gathering_;  // whose small bodies are not complete yet
   std::unordered_map<std::int32_t, CallPtr> calls_;
   std::size_t running_ = 0;  // handlers, also those of streams that are gone

@@ -306,8 +306,8 @@ Result<StreamPtr> Session::request(const Request& request, std::string_view auth
   nghttp2_data_provider provider{{}, Callbacks::readBody};
   auto stream = std::make_shared<Stream>();
   stream->outEnded = stream->outDone = !withBody;
-  const auto id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(), withBody ? &provider : nullptr,
-                                         nullptr);
+  const auto id =
+      nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(), withBody ? &provider : nullptr, nullptr);
   if (id < 0) return fail(Code::Unavailable, std::string("HTTP/2: ") + nghttp2_strerror(id));
   stream->id = id;
   streams_.emplace(id, stream);

@@ -54,20 +54,20 @@ struct Stream {
   int status = 0;
   Headers head, trailers;
   bool headDone = false, headTooLarge = false;
-  std::string data;            // of the body, not yet taken
-  std::size_t unconsumed = 0;  // bytes whose window has not been given back
-  std::uint64_t received = 0;  // of the body so far
-  bool ended = false;          // the peer has sent everything
-  bool closed = false;         // no more frames either way
-  bool refused = false;        // closed before the peer did anything about it: safe to send again
+  std::string data;              // of the body, not yet taken
+  std::size_t unconsumed = 0;    // bytes whose window has not been given back
+  std::uint64_t received = 0;    // of the body so far
+  bool ended = false;            // the peer has sent everything
+  bool closed = false;           // no more frames either way
+  bool refused = false;          // closed before the peer did anything about it: safe to send again
   std::optional<Error> failure;  // why it closed before its end
   // What we send.
   std::string out;  // of the body, not yet framed
   std::size_t outAt = 0;
   bool outEnded = false;  // nothing comes after `out`
   Headers outTrailers;
-  bool outDone = false;      // the frame with our END_STREAM is made
-  std::size_t outSeen = 0;   // outAt at the last look: whether the peer takes anything
+  bool outDone = false;     // the frame with our END_STREAM is made
+  std::size_t outSeen = 0;  // outAt at the last look: whether the peer takes anything
   Waker reader, writer;
   std::uint64_t readDeadline = 0, writeDeadline = 0;  // ticks of the connection; 0: none
   std::size_t headBytes = 0;
@@ -99,8 +99,8 @@ class Session {
   Status feed(std::string_view bytes);
   // Appends frames until `out` has about `bound` bytes or nothing is left to send.
   void output(std::string* out, std::size_t bound);
-  bool finished() const;              // nothing will be sent or received any more
-  std::size_t queuedFrames() const;   // that wait to be sent, without bodies
+  bool finished() const;             // nothing will be sent or received any more
+  std::size_t queuedFrames() const;  // that wait to be sent, without bodies
   bool peerSpeaksHttp2() const { return settingsSeen_; }
   bool goingAway() const { return goingAway_; }  // the peer takes no new streams
   std::uint32_t peerMaxStreams() const;
