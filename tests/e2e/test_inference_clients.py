@@ -2,12 +2,14 @@
 to the model server itself and through the gateway."""
 import json
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 
 from conftest import BIN, ROOT
+from test_serving import claim, isvc
 
 CLIENTS = ["triton_grpc", "triton_http", "kserve", "grpc_tools"]
 HOST = "iris.models.localhost"
@@ -130,3 +132,19 @@ def test_sigterm_ends_watches_and_the_server(python, model):
     finally:
         client.kill()
         client.wait()
+
+
+@pytest.mark.parametrize("ports", [None, [{"name": "h2c", "containerPort": 8081, "protocol": "TCP"}]], ids=["http port", "h2c port"])
+def test_an_inference_service_answers_grpc_through_the_platforms_gateway(python, platform, iris_model, ports):
+    namespace = "grpc-h2c" if ports else "grpc-http"
+    platform.kubectl("create", "namespace", namespace)
+    shutil.copy(iris_model, platform.model_folder(namespace, "my-models", "iris"))
+    platform.apply(claim(namespace))
+    service = isvc(namespace)
+    if ports:
+        service["spec"]["predictor"]["model"]["ports"] = ports
+    platform.apply(service)
+    platform.wait_isvc_ready(namespace, "iris")
+    host = f"iris.{namespace}.localhost"
+    ask(python, "triton_grpc", f"127.0.0.1:{platform.gateway_port}", "--authority", host)
+    ask(python, "triton_http", f"127.0.0.1:{platform.gateway_port}", "--authority", host)
