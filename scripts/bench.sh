@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make bench: all figures of docs/benchmarks.md. ARGS go to bench/run.py.
 . "$(dirname "$0")/lib.sh"
-scripts/build.sh release slipway_load slipway_api_load
+scripts/build.sh release slipway_load slipway_api_load slipway_grpc_load
 # KServe's Python server, the peer, in a virtual environment of its own (pinned; about 300 MB): left out when PyPI cannot be reached.
 venv=$CACHE/venv-kserve
 if [ ! -f "$venv/.complete" ]; then

@@ -1,6 +1,6 @@
 """The peer of the model-server benchmark: KServe's Python server with a scikit-learn model, as its sklearnserver does it.
 
-    kserve_sklearn.py MODEL.joblib PORT
+    kserve_sklearn.py MODEL.joblib PORT GRPC_PORT
 """
 import sys
 
@@ -20,6 +20,6 @@ class Sklearn(kserve.Model):
 
 
 if __name__ == "__main__":
-    path, port = sys.argv[1:3]
-    sys.argv = [sys.argv[0], "--http_port", port, "--enable_grpc", "false", "--workers", "1"]
-    kserve.ModelServer(http_port=int(port), enable_grpc=False, workers=1).start([Sklearn("iris", path)])
+    path, port, grpc_port = sys.argv[1:4]
+    sys.argv = [sys.argv[0], "--http_port", port, "--grpc_port", grpc_port, "--workers", "1"]
+    kserve.ModelServer(http_port=int(port), grpc_port=int(grpc_port), workers=1).start([Sklearn("iris", path)])

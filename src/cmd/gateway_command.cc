@@ -12,13 +12,14 @@
 
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "net/tls.h"
 #include "proxy/gateway.h"
 
 namespace slipway::cmd {
 namespace {
 
 struct GatewayFlags {
-  std::string routes, address = "127.0.0.1", accessLog, logFormat = "json";
+  std::string routes, address = "127.0.0.1", accessLog, logFormat = "json", tlsCert, tlsKey;
   std::uint16_t port = 8080;
   int adminPort = -1;
   unsigned threads = 0;
@@ -57,6 +58,21 @@ void watchRoutes(boost::asio::steady_timer& timer, proxy::RouteBoard& board, std
   });
 }
 
+Result<std::string> fileText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Code::NotFound, "cannot read '" + path + "'");
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+Result<std::shared_ptr<net::TlsContext>> tlsOf(const GatewayFlags& flags) {
+  if (flags.tlsCert.empty() && flags.tlsKey.empty()) return std::shared_ptr<net::TlsContext>();
+  if (flags.tlsCert.empty() || flags.tlsKey.empty()) return fail(Code::Invalid, "--tls-cert and --tls-key belong together");
+  net::CertificatePem identity;
+  SLIP_TRY(identity.certificate, fileText(flags.tlsCert));
+  SLIP_TRY(identity.key, fileText(flags.tlsKey));
+  return net::TlsContext::server(identity, "", true);
+}
+
 Status runGateway(const GatewayFlags& flags) {
   MetricRegistry registry;
   proxy::RouteBoard board(registry);
@@ -66,6 +82,7 @@ Status runGateway(const GatewayFlags& flags) {
   options.threads = flags.threads;
   options.maxBodyBytes = flags.maxBodyBytes;
   if (flags.adminPort >= 0) options.adminPort = static_cast<std::uint16_t>(flags.adminPort);
+  SLIP_TRY(options.tls, tlsOf(flags));
   if (!flags.accessLog.empty()) {
     const auto format = flags.logFormat == "text" ? LogFormat::Text : LogFormat::Json;
     SLIP_TRY(options.forwarder.accessLog, proxy::AccessLog::open({flags.accessLog, format, flags.accessLogBytes}));
@@ -77,7 +94,7 @@ Status runGateway(const GatewayFlags& flags) {
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
   proxy::Gateway gateway(board, options);
   SLIP_TRY(const auto bound, gateway.start());
-  std::printf("gateway ready on http://%s:%u\n", bound.address.c_str(), bound.port);
+  std::printf("gateway ready on %s://%s:%u\n", options.tls ? "https" : "http", bound.address.c_str(), bound.port);
   if (gateway.admin()) std::printf("admin on http://%s:%u\n", gateway.admin()->address.c_str(), gateway.admin()->port);
   std::fflush(stdout);
   boost::asio::steady_timer poll(io);
@@ -108,6 +125,8 @@ void addGatewayCommand(CLI::App& app, int* exitCode) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command->add_option("--max-body-bytes", flags->maxBodyBytes, "Largest request body")->capture_default_str();
+  command->add_option("--tls-cert", flags->tlsCert, "Certificate (PEM, may hold a chain): the gateway then speaks TLS");
+  command->add_option("--tls-key", flags->tlsKey, "Its key (PEM)");
   command->add_option("--access-log", flags->accessLog, "File for one line per request, - for stderr; none if not given");
   command->add_option("--access-log-format", flags->logFormat, "json or text")
       ->check(CLI::IsMember({"json", "text"}))

@@ -1,11 +1,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "net/server.h"
+#include "net/tls.h"
 #include "serving/engines/engine.h"
 #include "serving/memory.h"
 #include "serving/model_server.h"
@@ -17,6 +21,8 @@ struct Flags {
   std::string proba;
   std::string logLevel;
   unsigned keepAlive = 65, drain = 30;
+  std::optional<std::uint16_t> grpcPort;
+  std::string enableGrpc = "true", certFile, keyFile;
   std::vector<std::string> accepted = std::vector<std::string>(16);  // values of flags that have no effect here
 };
 
@@ -29,9 +35,7 @@ std::string spelled(std::string name) {
 
 // Flags of KServe's Python servers that name things this server has no use for. Accepted, so that runtimes and manifests
 // written for KServe work as they are; one line says which were given.
-constexpr const char* kWithoutEffect[] = {"grpc_port",
-                                          "enable_grpc",
-                                          "enable_docs_url",
+constexpr const char* kWithoutEffect[] = {"enable_docs_url",
                                           "max_asyncio_workers",
                                           "predictor_host",
                                           "predictor_protocol",
@@ -42,8 +46,6 @@ constexpr const char* kWithoutEffect[] = {"grpc_port",
                                           "log_config_file",
                                           "access_log_format",
                                           "configure_logging",
-                                          "grpc_max_send_message_length",
-                                          "grpc_max_receive_message_length",
                                           "nthread"};
 
 std::optional<bool> truthOf(std::string text) {
@@ -61,6 +63,39 @@ void reportFailure(const std::string& line) {
     std::fputs(line.c_str(), log);
     std::fclose(log);
   }
+}
+
+Result<std::string> fileText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(Code::NotFound, fmt::format("cannot read '{}'", path));
+  return std::string((std::istreambuf_iterator<char>(in)), {});
+}
+
+Status setUpTls(Flags& flags) {
+  if (flags.certFile.empty() && flags.keyFile.empty()) return {};
+  if (flags.certFile.empty() || flags.keyFile.empty())
+    return fail(Code::Invalid, "--ssl_certfile and --ssl_keyfile belong together");
+  net::CertificatePem identity;
+  SLIP_TRY(identity.certificate, fileText(flags.certFile));
+  SLIP_TRY(identity.key, fileText(flags.keyFile));
+  SLIP_TRY(flags.server.tls, net::TlsContext::server(identity, "", true));
+  return {};
+}
+
+// KServe's server opens 8081 by itself. Ours does so in a pod, which has an address of its own; elsewhere the port could be
+// somebody else's, and gRPC is on the HTTP port anyway.
+Status chooseGrpcPort(Flags& flags) {
+  const auto enabled = truthOf(flags.enableGrpc);
+  if (!enabled) return fail(Code::Invalid, fmt::format("--enable_grpc '{}': expected true or false", flags.enableGrpc));
+  const char* pod = std::getenv("SLIPWAY_POD_IP");
+  const bool inPod = pod != nullptr && *pod != '\0';
+  if (*enabled) flags.server.grpcPort = flags.grpcPort;
+  if (!*enabled || flags.grpcPort || !inPod) return {};
+  if (net::HttpServer::checkFree(pod, 8081))
+    flags.server.grpcPort = 8081;
+  else
+    logWarn("port 8081 is in use: gRPC is served on the HTTP port only");
+  return {};
 }
 
 void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitCode) {
@@ -86,6 +121,13 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
     logInfo("flags without effect in this server:{}", names);
   }
   if (const char* ip = std::getenv("SLIPWAY_POD_IP"); ip != nullptr && *ip != '\0') flags.server.address = ip;
+  auto prepared = chooseGrpcPort(flags);
+  if (prepared) prepared = setUpTls(flags);
+  if (!prepared) {
+    reportFailure("model-server: " + prepared.error().message);
+    *exitCode = 2;
+    return;
+  }
   flags.server.keepAlive = std::chrono::seconds(flags.keepAlive);
   flags.server.drainGrace = std::chrono::seconds(flags.drain);
   serving::ModelServer server(flags.server, serving::modelLoader({*proba}));
@@ -95,9 +137,10 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
     return;
   }
   const double ms = std::chrono::duration<double, std::milli>(clock.now() - began).count();
-  std::printf("model-server ready: %s (%s) on http://%s:%d, started in %.0f ms\n", flags.server.modelName.c_str(),
-              server.description().empty() ? "not loaded" : server.description().c_str(), flags.server.address.c_str(),
-              server.port(), ms);
+  const std::string grpc = server.grpcPort() ? fmt::format(", gRPC also on port {}", *server.grpcPort()) : "";
+  std::printf("model-server ready: %s (%s) on %s://%s:%d%s, started in %.0f ms\n", flags.server.modelName.c_str(),
+              server.description().empty() ? "not loaded" : server.description().c_str(),
+              flags.server.tls ? "https" : "http", flags.server.address.c_str(), server.port(), grpc.c_str(), ms);
   std::fflush(stdout);
   serving::releaseStartupPages();
   server.run();
@@ -108,7 +151,7 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
 void addModelServerCommand(CLI::App& app, int* exitCode) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command =
-      app.add_subcommand("model-server", "Serve one model over HTTP: KServe's V1 and V2 protocols (scikit-learn)");
+      app.add_subcommand("model-server", "Serve one model over HTTP and gRPC: KServe's V1 and V2 protocols (scikit-learn)");
   serving::ModelServerOptions& s = flags->server;
   const auto add = [&](const char* name, auto& into, const char* help) {
     return command->add_option(spelled(name), into, help)->capture_default_str();
@@ -116,6 +159,15 @@ void addModelServerCommand(CLI::App& app, int* exitCode) {
   add("model_name", s.modelName, "Name under which the model is served");
   add("model_dir", s.modelDir, "Folder with one model.joblib, model.pkl or model.pickle, or the file");
   add("http_port", s.port, "Port to listen on; 0 for any free one");
+  add("grpc_port", flags->grpcPort,
+      "Second port, for gRPC clients; 0 for any free one. gRPC is served on the HTTP port too. Default: 8081 in a pod, else "
+      "none");
+  add("enable_grpc", flags->enableGrpc, "false: no second port");
+  add("grpc_max_receive_message_length", s.grpcMaxReceive, "Largest gRPC request message in bytes");
+  add("grpc_max_send_message_length", s.grpcMaxSend, "Largest gRPC answer message in bytes");
+  add("http2_max_streams", s.maxStreams, "Requests at a time on one HTTP/2 connection")->check(CLI::Range(1, 100000));
+  add("ssl_certfile", flags->certFile, "TLS certificate (PEM, may hold a chain); serves HTTPS and gRPC over TLS");
+  add("ssl_keyfile", flags->keyFile, "Its key (PEM)");
   add("host", s.address, "Address to listen on; SLIPWAY_POD_IP wins when it is set");
   add("workers", s.workers, "Event loops, one thread each")->check(CLI::Range(1, 256));
   add("max_threads", s.maxThreads, "Threads for large bodies and loading")->check(CLI::Range(1, 256));

@@ -27,7 +27,19 @@ SlicesByService groupSlices(const std::vector<kube::Object>& slices) {
 // Absent means ready (discovery/v1: "nil should be interpreted as true").
 bool isReady(const Json& endpoint) { return boolAt(at(endpoint, "conditions"), "ready", true); }
 
-std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, const std::string& portName) {
+// Whether a port says that it speaks HTTP/2 without TLS: by appProtocol (KEP-3726), else by its name as Knative and KServe
+// have it.
+bool speaksHttp2(const Json& port) {
+  const auto protocol = textAt(port, "appProtocol"), name = textAt(port, "name");
+  if (!protocol.empty()) return protocol == "kubernetes.io/h2c" || protocol == "h2c" || protocol == "grpc";
+  for (const std::string_view prefix : {"h2c", "http2", "grpc"})
+    if (name == prefix || name.starts_with(std::string(prefix) + "-")) return true;
+  return false;
+}
+
+std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, const Json& servicePort) {
+  const std::string portName = textAt(servicePort, "name");
+  const bool http2 = speaksHttp2(servicePort);
   std::vector<net::Origin> out;
   for (const Json* slice : slices) {
     std::int64_t port = 0;
@@ -38,7 +50,7 @@ std::vector<net::Origin> readyEndpoints(const std::vector<const Json*>& slices, 
     for (const auto& endpoint : at(*slice, "endpoints")) {
       const Json& addresses = at(endpoint, "addresses");
       if (!isReady(endpoint) || !addresses.is_array() || addresses.empty() || !addresses[0].is_string()) continue;
-      out.push_back({addresses[0].get<std::string>(), static_cast<std::uint16_t>(port)});
+      out.push_back({.host = addresses[0].get<std::string>(), .port = static_cast<std::uint16_t>(port), .http2 = http2});
     }
   }
   std::sort(out.begin(), out.end());
@@ -83,7 +95,7 @@ void addServiceRoutes(std::vector<Route>& routes, const Json& service, const Sli
       route.hosts.push_back(host + ":" + number);
     }
     Backend backend{.name = key.name};
-    if (found != slices.end()) backend.endpoints = readyEndpoints(found->second, textAt(port, "name"));
+    if (found != slices.end()) backend.endpoints = readyEndpoints(found->second, port);
     route.backends.push_back(std::move(backend));
     route.reason = "no endpoint of service " + key.ns + "/" + key.name + " is ready";
     route.timeout = options.timeout;
@@ -150,8 +162,7 @@ Route isvcRoute(const Json& isvc, const RouteOptions& options, const ServicesByK
   const auto service = services.find(key);
   const auto found = slices.find(key);
   if (service != services.end() && found != slices.end()) {
-    if (const Json* port = mainPort(*service->second))
-      backend.endpoints = readyEndpoints(found->second, textAt(*port, "name"));
+    if (const Json* port = mainPort(*service->second)) backend.endpoints = readyEndpoints(found->second, *port);
   }
   if (backend.endpoints.empty()) {
     route.reason = reasonNotReady(isvc);

@@ -110,6 +110,24 @@ TEST(BuildRoutes, ServicePortsAreToldApart) {
   EXPECT_EQ(table->routes().size(), 2u);
 }
 
+TEST(BuildRoutes, APortMaySayThatItSpeaksHttp2) {
+  const auto http2 = [](Json port) {
+    port["port"] = 9000;
+    const auto table =
+        proxy::RouteTable::make(buildRoutes({{},
+                                             objects({service("web", Json::array({port}))}),
+                                             objects({slice("web", {{"10.0.0.1", true}}, 9000, port["name"])})},
+                                            {}));
+    return routeFor(*table, "web.models")->backends[0].endpoints.at(0).http2;
+  };
+  EXPECT_TRUE(http2({{"name", "h2c"}}));
+  EXPECT_TRUE(http2({{"name", "grpc-infer"}}));
+  EXPECT_TRUE(http2({{"name", "web"}, {"appProtocol", "kubernetes.io/h2c"}}));
+  EXPECT_FALSE(http2({{"name", "http1"}}));
+  EXPECT_FALSE(http2({{"name", "grpcish"}}));
+  EXPECT_FALSE(http2({{"name", "grpc"}, {"appProtocol", "http"}}));
+}
+
 TEST(BuildRoutes, MalformedObjectsMakeNoRouteAndNoCrash) {
   auto odd = slice("web", {{"127.0.0.1", true}});
   odd["endpoints"].push_back({{"addresses", 3}});

@@ -1,4 +1,5 @@
-// HttpClient: sends requests over pooled keep-alive connections, one pool per origin. Bodies stream both ways.
+// HttpClient: sends requests over pooled keep-alive connections, one pool per origin, HTTP/1.1 or HTTP/2 as the origin says.
+// Bodies stream both ways.
 //
 //   HttpClient client(executor, {});
 //   auto r = co_await client.send(Origin{"127.0.0.1", 8080}, Request{.method = "GET", .target = "/healthz"});
@@ -23,6 +24,7 @@ struct Origin {
   std::uint16_t port = 80;
   bool tls = false;
   std::string unixPath;
+  bool http2 = false;  // HTTP/2 with prior knowledge (h2c), or by ALPN over TLS; no fallback to HTTP/1.1
   auto operator<=>(const Origin&) const = default;
 };
 
@@ -33,7 +35,11 @@ struct ClientOptions {
   std::size_t maxIdlePerOrigin = 64;
   std::size_t maxConnectionsPerOrigin = 0;  // 0: no bound; else further requests wait
   std::chrono::milliseconds idleTimeout{55000};
-  std::shared_ptr<TlsContext> tls;  // for origins with tls = true
+  // HTTP/2: many requests share a connection; another is opened when all are at the origin's limit of streams.
+  std::size_t maxHttp2Connections = 8;       // per origin; further requests wait
+  std::uint32_t streamWindow = 1 << 20;      // body bytes of one response that wait to be read
+  std::uint32_t connectionWindow = 4 << 20;  // of all responses of one connection
+  std::shared_ptr<TlsContext> tls;           // for origins with tls = true
   // Whether POST and PATCH too are sent again when a reused connection closes before any response byte. Right for
   // predictions; a client whose writes must happen once turns it off.
   bool retryUnsafe = true;

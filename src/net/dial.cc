@@ -103,7 +103,7 @@ Task<Result<std::unique_ptr<ByteStream>>> dial(Origin origin, std::shared_ptr<Tl
 
   const int fd = socket->native_handle();
   Deadline handshake(executor, timeout, [fd] { ::shutdown(fd, SHUT_RDWR); });
-  auto stream = co_await tlsConnect(tls, std::move(*socket), origin.host);
+  auto stream = co_await tlsConnect(tls, std::move(*socket), origin.host, origin.http2);
   if (!stream && *handshake.expired) co_return dialError(where, ec, true);
   co_return stream;
 }

@@ -91,6 +91,8 @@ class BodyReader {
   // The same chunk, for bodies that share their bytes (a watch with a thousand clients): the server sends it without a copy.
   // A consumer calls this or read(), as it likes.
   virtual Task<Result<BodyPieces>> readPieces();
+  // Fields that came after the body (HTTP/2), once read() has returned the empty string; null: none.
+  virtual const Headers* trailers() const { return nullptr; }
 };
 
 // Either complete bytes or a stream with an optional known length. Move-only.
@@ -109,10 +111,15 @@ class Body {
   Task<Result<std::string>> read();                      // next chunk of either form; empty at the end
   Task<Result<BodyPieces>> readPieces();                 // only when streaming(): as BodyReader's
   Task<Result<std::string>> readAll(std::size_t limit);  // TooLarge when more than `limit` bytes come
+  // Fields after the body; of a stream only once it has ended. Null: none. HTTP/1.1 neither sends nor reads them.
+  const Headers* trailers() const { return reader_ ? reader_->trailers() : trailers_.get(); }
+  void setTrailers(Headers trailers) { trailers_ = std::make_unique<Headers>(std::move(trailers)); }  // of complete bytes
+  void clearTrailers() { trailers_.reset(); }
 
  private:
   std::string bytes_;
   std::unique_ptr<BodyReader> reader_;
+  std::unique_ptr<Headers> trailers_;
   std::optional<std::uint64_t> length_;
 };
 
@@ -126,8 +133,8 @@ struct Peer {
 
 struct Request {
   std::string method = "GET";
-  std::string target = "/";  // as on the request line: path and query, still percent-encoded
-  std::string version = "HTTP/1.1";
+  std::string target = "/";          // as on the request line: path and query, still percent-encoded
+  std::string version = "HTTP/1.1";  // "HTTP/2" for those; their :authority is in Host
   Headers headers;
   Body body;
   Peer peer;

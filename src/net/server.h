@@ -1,4 +1,4 @@
-// HttpServer: accepts HTTP/1.1 connections (plain, TLS or Unix) and answers each request with a Handler.
+// HttpServer: accepts HTTP/1.1 and HTTP/2 connections (plain, TLS or Unix) and answers each request with a Handler.
 //
 //   HttpServer server(executor, handler, {.maxBodyBytes = 64 << 20});
 //   auto bound = server.listen("127.0.0.1", 0);      // port 0: any free port, told by *bound
@@ -28,7 +28,7 @@ using InlineHandler = std::function<bool(const Request& request, Response& respo
 
 struct ServerOptions {
   std::size_t maxHeaderBytes = 64 << 10;  // 431 beyond
-  std::uint64_t maxBodyBytes = 64 << 20;  // 413 beyond; handlers may lower it for themselves
+  std::uint64_t maxBodyBytes = 64 << 20;  // 413 beyond; handlers may lower it for themselves. Not for gRPC
   // Bodies up to this arrive complete, larger ones as streams. 0: only those that came along with the head arrive complete.
   std::size_t bufferBodyBytes = 1 << 20;
   bool bufferChunked = true;                      // false: chunked bodies are streams unless they came along with the head
@@ -42,6 +42,11 @@ struct ServerOptions {
   std::string serverHeader;                 // value of `Server:`; empty: none
   std::shared_ptr<TlsContext> tls;          // null: plain
   InlineHandler inlineHandler;              // null: none
+  // HTTP/2 on the same port: plain with prior knowledge (h2c), over TLS by ALPN (TlsContext::server's http2).
+  bool http2 = false;
+  std::uint32_t maxStreams = 250;            // requests at a time on one HTTP/2 connection; the peer is told
+  std::uint32_t streamWindow = 1 << 20;      // body bytes of one request that wait for its handler
+  std::uint32_t connectionWindow = 4 << 20;  // of all requests of one connection
 };
 
 struct Bound {

@@ -7,20 +7,14 @@
 #include <boost/system/system_error.hpp>
 
 #include "base/log.h"
+#include "net/h2/server_session.h"
 
 namespace slipway::net {
 namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kReadChunk = 32 << 10;
-constexpr std::size_t kCoalesce = 16 << 10;       // bodies up to this are copied behind the head: one packet
-constexpr std::size_t kWritePiece = 1 << 20;      // of a large body, each within the stall timeout
-constexpr std::size_t kMaxPendingOut = 64 << 10;  // pipelined answers gathered before a write
 constexpr std::chrono::milliseconds kLinger{3000};
-
-Error tooLarge(std::uint64_t limit) {
-  return {Code::TooLarge, "request body is larger than the limit of " + std::to_string(limit) + " bytes", ""};
-}
 
 // A body whose beginning has been read already.
 class PrefixedBody final : public BodyReader {
@@ -44,6 +38,10 @@ std::unique_ptr<BodyReader> withPrefix(std::string first, std::unique_ptr<BodyRe
 bool isAbort(const boost::system::system_error& e) { return e.code() == asio::error::operation_aborted; }
 
 }  // namespace
+
+Error ServerConnection::tooLarge(std::uint64_t limit) {
+  return {Code::TooLarge, "request body is larger than the limit of " + std::to_string(limit) + " bytes", ""};
+}
 
 // Marks that somebody is inside a read of the request body; a reader that is cancelled half way leaves it too.
 class ServerConnection::ReadingBody {
@@ -101,6 +99,7 @@ Task<void> ServerConnection::run() {
 }
 
 bool ServerConnection::onTick() {
+  if (http2_) http2_->tick();
   if (!stream_) return false;
   if (readDeadline_ != 0 && core_->tick >= readDeadline_) {
     if (phase_ == Phase::Head) {
@@ -128,16 +127,48 @@ bool ServerConnection::askPeer() const {
 }
 
 void ServerConnection::closeIfIdle() {
+  if (http2_) http2_->drain();
   if (stream_ && phase_ == Phase::Idle) stream_->close();
 }
 
 void ServerConnection::abort() {
   aborted_ = true;
+  if (http2_) return http2_->abort();  // its run() ends by itself, when its handlers have
   if (stream_) stream_->close();
   signal_.emit(asio::cancellation_type::terminal);
 }
 
+// Whether the first bytes of this connection are HTTP/2's preface (RFC 9113 §3.4). Waits for as many as it takes to tell: of
+// HTTP/1.1 requests, mostly one read and one comparison.
+Task<bool> ServerConnection::beginsHttp2() {
+  for (;;) {
+    const auto bytes = in_.view();
+    const auto n = std::min(bytes.size(), h2::kPreface.size());
+    if (bytes.substr(0, n) != h2::kPreface.substr(0, n)) co_return false;
+    if (n == h2::kPreface.size()) co_return true;
+    const bool more = co_await readMore();
+    if (!more) co_return false;
+  }
+}
+
+Task<void> ServerConnection::runHttp2() {
+  readDeadline_ = 0;
+  auto executor = co_await asio::this_coro::executor;
+  http2_ = std::make_shared<h2::ServerSession>(core_, executor, std::move(stream_), peer_);
+  std::string first(in_.view());
+  in_ = ReadBuffer(0);
+  if (core_->draining) http2_->drain();
+  co_await http2_->run(std::move(first));
+}
+
 Task<void> ServerConnection::loop() {
+  if (core_->options.http2) {
+    const bool http2 = co_await beginsHttp2();
+    if (http2) {
+      co_await runHttp2();
+      co_return;
+    }
+  }
   for (;;) {
     auto progress = parser_.parseHead(in_.view(), request_);
     if (!progress) {
@@ -428,105 +459,6 @@ Task<bool> ServerConnection::answer() {
   const bool goOn = co_await writeResponse(std::move(response));
   handling_ = false;
   co_return goOn;
-}
-
-Task<bool> ServerConnection::writeResponse(Response response) {
-  // An upgrade takes the stream away, which a body that is still coming needs.
-  if (response.status == 101 && response.upgrade && !bodyDone_)
-    response = Response::text(502, "upgrade before the end of the request body\n");
-  // Whatever became of it in the handler: the client should know why.
-  if (bodyTooLarge_ && response.status != 101)
-    response = Response::text(413, tooLarge(core_->options.maxBodyBytes).message + "\n");
-  if (!bodyDone_ || core_->draining) keepAlive_ = false;
-  continuePending_ = false;  // the final status answers the expectation
-  const h1::ResponseContext context{head_, keepAlive_, minor_, core_->options.serverHeader, h1::httpDate()};
-  const auto mode = h1::appendResponseHead(out_, response, context);
-  if (response.status == 101 && response.upgrade) {
-    auto flushed = co_await flush();
-    if (!flushed) co_return false;
-    auto stream = in_.size() > 0 ? prefixed(std::string(in_.view()), std::move(stream_)) : std::move(stream_);
-    co_await response.upgrade(std::move(stream));
-    co_return false;
-  }
-  Status written;
-  if (mode == h1::BodyMode::None) {
-    written = co_await flush();
-  } else if (response.body.streaming()) {
-    written = co_await writeStream(std::move(response.body), mode);
-  } else {
-    written = co_await flushWith(response.body.bytes());
-  }
-  if (!written) co_return false;
-  if (keepAlive_ && bodyDone_ && mode != h1::BodyMode::UntilClose) co_return true;
-  if (!bodyDone_) {
-    co_await linger();
-  }
-  co_return false;
-}
-
-Task<Status> ServerConnection::writeStream(Body body, h1::BodyMode mode) {
-  // The head goes out before the first chunk exists: a watch's client waits for it.
-  auto head = co_await flush();
-  if (!head) co_return head;
-  std::uint64_t left = mode == h1::BodyMode::Length ? *body.length() : 0;
-  for (;;) {
-    lastChunk_ = core_->tick + 1;
-    auto chunk = co_await body.readPieces();
-    if (!chunk) {
-      logDebug("http: response body ended early: {}", chunk.error().message);
-      co_return fail(std::move(chunk).error());  // the connection is cut: the client sees that bytes are missing
-    }
-    const std::size_t size = chunk->size();
-    if (size == 0) break;
-    if (mode == h1::BodyMode::Length && size > left)
-      co_return fail(Code::Internal, "response body is longer than its Content-Length");
-    left -= mode == h1::BodyMode::Length ? size : 0;
-    const std::string header = mode == h1::BodyMode::Chunked ? h1::chunkHeader(size) : "";
-    std::array<std::string_view, BodyPieces::kMaxShared + 3> parts;
-    std::size_t count = 0;
-    const auto add = [&](std::string_view part) {
-      if (!part.empty()) parts[count++] = part;
-    };
-    add(header);
-    add(chunk->own);
-    for (const auto& piece : chunk->shared) add(*piece);
-    if (mode == h1::BodyMode::Chunked) add("\r\n");
-    writeDeadline_ = in(core_->options.streamStallTimeout);
-    Status written = co_await stream_->writev(std::span(parts.data(), count));
-    writeDeadline_ = 0;
-    if (!written) co_return written;
-  }
-  lastChunk_ = 0;
-  if (left > 0) co_return fail(Code::Internal, "response body is shorter than its Content-Length");
-  if (mode == h1::BodyMode::Chunked) out_ += h1::kLastChunk;
-  auto end = co_await flush();
-  co_return end;
-}
-
-Task<Status> ServerConnection::flush() {
-  auto written = co_await flushWith({});
-  co_return written;
-}
-
-Task<Status> ServerConnection::flushWith(std::string_view tail) {
-  if (tail.size() <= kCoalesce) {
-    out_ += tail;
-    tail = {};
-  }
-  const auto sent = tail.empty() ? stream_->tryWrite(out_) : 0;
-  std::string_view head = std::string_view(out_).substr(sent);
-  Status written;
-  while (written && (!head.empty() || !tail.empty())) {  // in pieces: a client that is slow but reads is no stall
-    writeDeadline_ = in(core_->options.stallTimeout);
-    const std::array<std::string_view, 2> parts{head, tail.substr(0, kWritePiece)};
-    written = co_await stream_->writev(parts);
-    writeDeadline_ = 0;
-    head = {};
-    tail.remove_prefix(std::min(tail.size(), kWritePiece));
-  }
-  out_.clear();
-  if (out_.capacity() > 4 * kMaxPendingOut) out_.shrink_to_fit();
-  co_return written;
 }
 
 // One clear line, then the connection ends: after a framing error nothing that follows can be trusted.

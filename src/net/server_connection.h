@@ -1,4 +1,5 @@
-// Internal to net: one HTTP/1.1 server connection: a loop of read, parse, handle, write over a ByteStream.
+// Internal to net: one HTTP/1.1 server connection: a loop of read, parse, handle, write over a ByteStream. One that begins
+// with HTTP/2's preface goes on as an h2::ServerSession.
 #pragma once
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -12,6 +13,9 @@
 #include "net/server.h"
 
 namespace slipway::net {
+namespace h2 {
+class ServerSession;
+}
 
 // What the connections of one server share.
 struct ServerCore {
@@ -36,6 +40,8 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   class ReadingBody;
   enum class Phase { Idle, Head, Busy, Linger };
   Task<void> loop();
+  Task<bool> beginsHttp2();
+  Task<void> runHttp2();
   Task<bool> readMore();
   Task<bool> sendPending();
   bool takeBufferedBody();
@@ -56,8 +62,12 @@ class ServerConnection : public std::enable_shared_from_this<ServerConnection> {
   void nextRequest();
   std::uint64_t in(std::chrono::milliseconds d) const { return core_->tick + ticksIn(d); }
 
+  static Error tooLarge(std::uint64_t limit);
+  static constexpr std::size_t kMaxPendingOut = 64 << 10;  // pipelined answers gathered before a write
+
   std::shared_ptr<ServerCore> core_;
   std::unique_ptr<ByteStream> stream_;
+  std::shared_ptr<h2::ServerSession> http2_;  // then it has the stream
   Peer peer_;
   boost::asio::cancellation_signal signal_;
   ReadBuffer in_;

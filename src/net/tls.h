@@ -32,12 +32,14 @@ struct CertificateRequest {
 Result<CertificatePem> issueCertificate(const CertificatePem& ca, const CertificateRequest& request);
 
 // Immutable once made; shared by the connections of any thread. To renew an identity, make a new context.
-// TLS 1.2 or newer; ALPN chooses http/1.1 where the peer offers protocols.
+// TLS 1.2 or newer. ALPN: a server chooses h2 if it may, else http/1.1; a client offers what its origin asks for.
 class TlsContext {
  public:
   // clientCa: PEM of the CA whose client certificates are accepted (requested, not required); empty: none requested. A
   // connection with another certificate is let in without an identity, for the application to answer 401.
-  static Result<std::shared_ptr<TlsContext>> server(const CertificatePem& identity, const std::string& clientCa);
+  // http2: ALPN offers h2 too, for a server with ServerOptions::http2.
+  static Result<std::shared_ptr<TlsContext>> server(const CertificatePem& identity, const std::string& clientCa,
+                                                    bool http2 = false);
   // ca: PEM to trust instead of the system's; empty: system roots. identity may be null.
   static Result<std::shared_ptr<TlsContext>> client(const std::string& ca, const CertificatePem* identity,
                                                     bool verify = true);

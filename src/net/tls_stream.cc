@@ -21,19 +21,24 @@ struct Context final : TlsContext {
   bool verify = false;
 };
 
-// The first entry in the peer's list that we speak; no match is no error: the connection goes on without ALPN.
-int chooseProtocol(SSL*, const unsigned char** out, unsigned char* outSize, const unsigned char* in, unsigned inSize,
-                   void*) {
-  static constexpr std::string_view kOurs = "http/1.1";
+// The peer's first entry of that name, as it stands in its list.
+const unsigned char* findProtocol(const unsigned char* in, unsigned inSize, std::string_view name) {
   for (unsigned i = 0; i + 1 <= inSize; i += in[i] + 1u) {
     if (i + 1 + in[i] > inSize) break;
-    if (std::string_view(reinterpret_cast<const char*>(in + i + 1), in[i]) == kOurs) {
-      *out = in + i + 1;
-      *outSize = in[i];
-      return SSL_TLSEXT_ERR_OK;
-    }
+    if (std::string_view(reinterpret_cast<const char*>(in + i + 1), in[i]) == name) return in + i;
   }
-  return SSL_TLSEXT_ERR_NOACK;
+  return nullptr;
+}
+
+// h2 if we may, else http/1.1; no match is no error: the connection goes on without ALPN.
+int chooseProtocol(SSL*, const unsigned char** out, unsigned char* outSize, const unsigned char* in, unsigned inSize,
+                   void* http2) {
+  const unsigned char* found = http2 ? findProtocol(in, inSize, "h2") : nullptr;
+  if (!found) found = findProtocol(in, inSize, "http/1.1");
+  if (!found) return SSL_TLSEXT_ERR_NOACK;
+  *out = found + 1;
+  *outSize = found[0];
+  return SSL_TLSEXT_ERR_OK;
 }
 
 Status useIdentity(asio::ssl::context& ssl, const CertificatePem& identity) {
@@ -85,10 +90,12 @@ Peer identityOf(SSL* ssl) {
 
 }  // namespace
 
-Result<std::shared_ptr<TlsContext>> TlsContext::server(const CertificatePem& identity, const std::string& clientCa) {
+Result<std::shared_ptr<TlsContext>> TlsContext::server(const CertificatePem& identity, const std::string& clientCa,
+                                                       bool http2) {
   SLIP_TRY(auto context, makeContext(asio::ssl::context::tls_server));
   SLIP_CHECK(useIdentity(context->ssl, identity));
-  SSL_CTX_set_alpn_select_cb(context->ssl.native_handle(), chooseProtocol, nullptr);
+  // The argument only tells null from not null.
+  SSL_CTX_set_alpn_select_cb(context->ssl.native_handle(), chooseProtocol, http2 ? context.get() : nullptr);
   static constexpr unsigned char kSessionContext[] = "slipway";
   SSL_CTX_set_session_id_context(context->ssl.native_handle(), kSessionContext, sizeof kSessionContext - 1);
   if (!clientCa.empty()) {
@@ -126,7 +133,7 @@ Task<Result<TlsAccepted>> tlsAccept(std::shared_ptr<TlsContext> context, tcp::so
 }
 
 Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context, tcp::socket socket,
-                                                     std::string serverName) {
+                                                     std::string serverName, bool http2) {
   auto stream = std::make_unique<TlsSocket>(native(context), std::move(socket));
   boost::system::error_code notAddress;
   asio::ip::make_address(serverName, notAddress);
@@ -138,8 +145,15 @@ Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext>
                                  : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), serverName.c_str());
     if (named != 1) co_return fail(Code::Invalid, "TLS: '" + serverName + "' is no name of a server");
   }
+  static constexpr unsigned char kHttp2[] = "\x02h2";
+  if (http2) SSL_set_alpn_protos(ssl, kHttp2, sizeof kHttp2 - 1);
   Status connected = co_await stream->connect();
   if (!connected) co_return fail(Code::Unavailable, "TLS handshake with " + serverName + ": " + connected.error().message);
+  const unsigned char* agreed = nullptr;
+  unsigned agreedSize = 0;
+  if (http2) SSL_get0_alpn_selected(ssl, &agreed, &agreedSize);
+  if (http2 && std::string_view(reinterpret_cast<const char*>(agreed), agreedSize) != "h2")
+    co_return fail(Code::BadGateway, serverName + " does not speak HTTP/2: it did not agree to h2 by ALPN");
   co_return std::unique_ptr<ByteStream>(std::move(stream));
 }
 

@@ -16,8 +16,9 @@ struct TlsAccepted {
 
 // Handshakes. Errors: Unavailable with what the peer or the verification objected to.
 Task<Result<TlsAccepted>> tlsAccept(std::shared_ptr<TlsContext> context, boost::asio::ip::tcp::socket socket);
-// serverName is sent (SNI) and verified against the certificate.
+// serverName is sent (SNI) and verified against the certificate. http2: offers h2 alone; BadGateway when the peer lacks it.
 Task<Result<std::unique_ptr<ByteStream>>> tlsConnect(std::shared_ptr<TlsContext> context,
-                                                     boost::asio::ip::tcp::socket socket, std::string serverName);
+                                                     boost::asio::ip::tcp::socket socket, std::string serverName,
+                                                     bool http2 = false);
 
 }  // namespace slipway::net

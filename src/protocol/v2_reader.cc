@@ -1,5 +1,6 @@
 #include "protocol/json_reader.h"
 #include "protocol/v2.h"
+#include "protocol/v2_tensors.h"
 
 namespace slipway::protocol {
 namespace {
@@ -134,21 +135,6 @@ Status readInputField(JsonText& text, Input& input, std::string_view key, ondema
   return {};
 }
 
-// Text elements carry a 4-byte little-endian length each.
-Status splitTexts(std::string_view raw, std::vector<std::string>& out) {
-  while (!raw.empty()) {
-    std::uint32_t length = 0;
-    if (raw.size() < 4) return bad("its binary data ends inside an element's length");
-    std::memcpy(&length, raw.data(), 4);
-    raw.remove_prefix(4);
-    if (length > raw.size())
-      return bad(fmt::format("element {} claims {} bytes, {} are left", out.size(), length, raw.size()));
-    out.emplace_back(raw.substr(0, length));
-    raw.remove_prefix(length);
-  }
-  return {};
-}
-
 Status takeBinary(Input& input, std::string_view& tail) {
   const auto size = static_cast<std::size_t>(*input.binarySize);
   if (input.hasData) return bad("has both data and parameters.binary_data_size: send one of them");
@@ -156,17 +142,7 @@ Status takeBinary(Input& input, std::string_view& tail) {
     return bad(fmt::format("parameters.binary_data_size is {}, but only {} bytes follow the JSON part", size, tail.size()));
   const std::string_view raw = tail.substr(0, size);
   tail.remove_prefix(size);
-  if (input.tensor.type == DataType::Bytes) return splitTexts(raw, input.tensor.texts);
-  SLIP_TRY(const std::size_t elements, elementsOf(input.tensor.shape));
-  const std::size_t width = elementSize(input.tensor.type);
-  if (size % width != 0 || size / width != elements)
-    return bad(fmt::format("parameters.binary_data_size is {}, but shape {} of {} takes {} bytes", size,
-                           describeShape(input.tensor.shape), dataTypeName(input.tensor.type), elements * width));
-  if (input.tensor.type == DataType::Bool)
-    for (const char c : raw)
-      if (static_cast<unsigned char>(c) > 1) return bad("a BOOL element is neither 0 nor 1");
-  input.tensor.data.append(raw);
-  return {};
+  return detail::setRaw(input.tensor, raw, "parameters.binary_data_size is");
 }
 
 Status checkCounts(const Input& input) {

@@ -1,44 +1,9 @@
 #include "protocol/json_writer.h"
 #include "protocol/v2.h"
+#include "protocol/v2_tensors.h"
 
 namespace slipway::protocol {
 namespace {
-struct Chosen {
-  const Tensor* tensor;
-  bool binary;
-};
-
-Result<std::vector<Chosen>> choose(std::span<const Tensor> outputs, const V2Request& request) {
-  std::vector<Chosen> chosen;
-  chosen.reserve(outputs.size());
-  for (const Tensor& t : outputs) {
-    const auto wanted =
-        std::find_if(request.outputs.begin(), request.outputs.end(), [&](const auto& r) { return r.name == t.name; });
-    if (wanted != request.outputs.end())
-      chosen.push_back({&t, wanted->binary.value_or(request.binaryOutputs)});
-    else if (request.outputs.empty())
-      chosen.push_back({&t, request.binaryOutputs});
-  }
-  for (const auto& r : request.outputs)
-    if (std::none_of(outputs.begin(), outputs.end(), [&](const Tensor& t) { return t.name == r.name; })) {
-      std::string names;
-      for (const Tensor& t : outputs) names += (names.empty() ? "" : ", ") + t.name;
-      return fail(Code::BadRequest, fmt::format("output '{}' does not exist; this model has {}", r.name, names));
-    }
-  return chosen;
-}
-
-std::string rawOf(const Tensor& t) {
-  if (t.type != DataType::Bytes) return std::string(t.data.view());
-  std::string out;
-  for (const std::string& text : t.texts) {
-    const auto length = static_cast<std::uint32_t>(text.size());
-    out.append(reinterpret_cast<const char*>(&length), 4);
-    out += text;
-  }
-  return out;
-}
-
 void appendShape(std::string& out, const Shape& shape) {
   out += '[';
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -60,7 +25,7 @@ void appendSpecs(std::string& out, std::span<const TensorSpec> specs) {
   }
 }
 
-void appendOutput(std::string& out, const Chosen& chosen, std::string& raw) {
+void appendOutput(std::string& out, const detail::ChosenOutput& chosen, std::string& raw) {
   const Tensor& t = *chosen.tensor;
   out += "{\"name\":";
   appendString(out, t.name);
@@ -69,7 +34,7 @@ void appendOutput(std::string& out, const Chosen& chosen, std::string& raw) {
   out += ",\"datatype\":\"";
   out += dataTypeName(t.type);
   if (chosen.binary) {
-    const std::string bytes = rawOf(t);
+    const std::string bytes = detail::rawBytes(t);
     out += "\",\"parameters\":{\"binary_data_size\":";
     appendUint(out, bytes.size());
     out += "}}";
@@ -83,7 +48,7 @@ void appendOutput(std::string& out, const Chosen& chosen, std::string& raw) {
 }  // namespace
 
 Result<V2Written> writeV2Response(const V2Reply& reply, const V2Request& request) {
-  SLIP_TRY(const auto chosen, choose(reply.outputs, request));
+  SLIP_TRY(const auto chosen, detail::chooseOutputs(reply.outputs, request));
   V2Written written;
   std::string& out = written.body;
   out.reserve(256);

@@ -45,7 +45,8 @@ struct Forwarder::Exchange {
   std::shared_ptr<AccessLog> log;
   std::shared_ptr<const Snapshot> snapshot;
   std::size_t index = 0;
-  bool routed = false;
+  bool routed = false, grpc = false;
+  int refused = 0;  // HTTP status of an answer of our own
   net::HttpClient::Attempt attempt;
   std::vector<const EndpointState*> tried;
   Lease lease;

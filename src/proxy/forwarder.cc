@@ -4,6 +4,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/ids.h"
+#include "net/grpc/message.h"
 #include "proxy/exchange.h"
 #include "proxy/headers.h"
 
@@ -35,10 +36,6 @@ void originForm(Request& request) {
   request.target = path.starts_with('/') ? path : "/" + path;
 }
 
-Response errorResponse(int status, const std::string& message) {
-  return Response::json(status, "{\"error\":" + net::jsonQuote(message) + "}\n");
-}
-
 }  // namespace
 
 // Counts a streamed answer and keeps its place in the endpoint until the last byte.
@@ -46,6 +43,7 @@ class CountedBody final : public net::BodyReader {
  public:
   CountedBody(net::Body inner, std::unique_ptr<Forwarder::Exchange> exchange)
       : inner_(std::move(inner)), exchange_(std::move(exchange)) {}
+  const net::Headers* trailers() const override { return inner_.trailers(); }
   Task<Result<std::string>> read() override {
     auto chunk = co_await inner_.read();
     if (!chunk) {
@@ -104,6 +102,13 @@ std::string Forwarder::newRequestId() {
   return id;
 }
 
+// An answer of our own: JSON, or for a gRPC call the status that says the same.
+Response Forwarder::refuse(Exchange& x, int status, const std::string& message) {
+  x.refused = status;
+  if (x.grpc) return net::grpc::failure(net::grpc::statusOf(codeFromHttp(status)), message);
+  return Response::json(status, "{\"error\":" + net::jsonQuote(message) + "}\n");
+}
+
 Task<Response> Forwarder::handle(Request request) {
   auto x = std::make_unique<Exchange>(options_.accessLog);
   x->snapshot = (snapshot(), snapshot_);
@@ -115,7 +120,7 @@ Task<Response> Forwarder::handle(Request request) {
     x->note = "no route for host '" + std::string(request.headers.getOr("host", "")) + "' and path '" +
               std::string(request.rawPath()) + "'" +
               (hosts.empty() ? "; no model is deployed" : "; hosts with a route: " + hosts);
-    auto response = errorResponse(404, x->note);
+    auto response = refuse(*x, 404, x->note);
     co_return finish(std::move(x), std::move(response));
   }
   x->index = match->index;
@@ -130,7 +135,7 @@ Task<Response> Forwarder::handle(Request request) {
     auto acquired = co_await acquire(x.get());
     if (!acquired) {
       x->note = acquired.error().message;
-      auto refused = errorResponse(httpStatus(acquired.error().code), x->note);
+      auto refused = refuse(*x, httpStatus(acquired.error().code), x->note);
       co_return finish(std::move(x), std::move(refused));
     }
   }
@@ -144,6 +149,8 @@ void Forwarder::prepare(Request& request, Exchange& x) {
   // First, so that a client's Connection field cannot name what is added below.
   const bool upgrade = headers.has("upgrade") && net::hasToken(headers.getOr("connection", ""), "upgrade");
   removeHopByHop(headers, upgrade);
+  x.grpc = request.version == "HTTP/2" && net::grpc::isGrpc(headers);
+  if (x.grpc) headers.set("te", "trailers");  // some servers insist
   const auto given = headers.get("x-request-id");
   if (given && validRequestId(*given)) {
     x.id = std::string(*given);
@@ -266,7 +273,9 @@ Task<Response> Forwarder::forward(Exchange* x) {
   x->attempt.headTimeout = x->route().timeout;
   for (;;) {
     const auto endpoint = x->lease.endpoint;
-    auto response = co_await client_.send(endpoint->origin, &x->attempt);
+    auto origin = endpoint->origin;
+    origin.http2 = (origin.http2 || x->grpc) && !x->attempt.request.headers.has("upgrade");
+    auto response = co_await client_.send(std::move(origin), &x->attempt);
     if (response) co_return std::move(*response);
     x->note = response.error().message;
     if (!x->attempt.sent && response.error().code != Code::Cancelled) {
@@ -277,12 +286,12 @@ Task<Response> Forwarder::forward(Exchange* x) {
     }
     int status = httpStatus(response.error().code);
     if (response.error().code == Code::Unavailable && x->attempt.sent) status = 502;
-    co_return errorResponse(status, "'" + x->route().name + "': " + x->note);
+    co_return refuse(*x, status, "'" + x->route().name + "': " + x->note);
   }
 }
 
 Response Forwarder::finish(std::unique_ptr<Exchange> x, Response response) {
-  x->status = response.status;
+  x->status = x->refused != 0 ? x->refused : response.status;
   if (response.status == 101 && response.upgraded) {
     // The tunnel holds its place in the endpoint until it ends.
     struct Tunnel {

@@ -24,7 +24,9 @@ class Forwarder {
   Forwarder(Executor executor, RouteBoard& board, ForwarderOptions options = {});
   // 404 without a route, 503 without a ready endpoint or with a full queue, 504 past the route's timeout, 502 when the
   // endpoint breaks the connection or the protocol. Each carries {"error": "…"} and X-Request-Id.
-  // A failed connect, and a request of which no byte was sent, tries the route's other endpoints.
+  // To a gRPC call (HTTP/2, content type application/grpc) they are its status: NOT_FOUND, UNAVAILABLE, DEADLINE_EXCEEDED.
+  // It goes to its endpoint over HTTP/2 with prior knowledge, as everything does to an origin with `http2`. A failed
+  // connect, and a request of which no byte was sent, tries the route's other endpoints.
   Task<net::Response> handle(net::Request request);
 
  private:
@@ -36,6 +38,7 @@ class Forwarder {
   bool tryAcquire(Exchange* exchange);
   std::shared_ptr<EndpointState> pick(const Exchange& exchange, const BackendRuntime& backend, unsigned limit);
   Task<net::Response> forward(Exchange* exchange);
+  static net::Response refuse(Exchange& exchange, int status, const std::string& message);
   void prepare(net::Request& request, Exchange& exchange);
   net::Response finish(std::unique_ptr<Exchange> exchange, net::Response response);
   std::string newRequestId();

@@ -51,6 +51,8 @@ Result<net::Bound> Gateway::listen() {
   server.maxConnections = options_.maxConnections;
   server.reusePort = threads > 1;
   server.tls = options_.tls;
+  server.http2 = options_.http2;
+  server.maxStreams = options_.maxStreams;
   SLIP_CHECK(net::HttpServer::checkFree(options_.address, options_.port));
   net::Bound bound{options_.address, options_.port};
   for (unsigned i = 0; i < threads; ++i) {

@@ -25,6 +25,8 @@ struct GatewayOptions {
   std::size_t maxHeaderBytes = 64 << 10;    // 431 beyond
   std::size_t maxConnections = 10000;       // per thread
   std::shared_ptr<net::TlsContext> tls;     // null: plain
+  bool http2 = true;                        // beside HTTP/1.1; over TLS the context must offer it too
+  std::uint32_t maxStreams = 250;           // requests at a time on one HTTP/2 connection
   ForwarderOptions forwarder;
 };
 

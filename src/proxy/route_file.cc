@@ -97,6 +97,10 @@ Result<Route> parseRoute(const Json& object, const std::string& where) {
 
 Result<net::Origin> parseEndpoint(std::string_view text) {
   net::Origin origin;
+  if (text.starts_with("h2c://")) {
+    origin.http2 = true;
+    text.remove_prefix(6);
+  }
   if (text.starts_with("unix:")) {
     origin.unixPath = std::string(text.substr(5));
     return origin;
@@ -107,7 +111,8 @@ Result<net::Origin> parseEndpoint(std::string_view text) {
   const auto end = std::from_chars(port.data(), port.data() + port.size(), value);
   if (colon == 0 || port.empty() || end.ec != std::errc() || end.ptr != port.data() + port.size() || value == 0 ||
       value > 65535) {
-    return fail(Code::Invalid, "'" + std::string(text) + "' is not an endpoint; use host:port or unix:/path");
+    return fail(Code::Invalid, "'" + std::string(text) +
+                                   "' is not an endpoint; use host:port or unix:/path, with h2c:// before it for HTTP/2");
   }
   auto host = text.substr(0, colon);
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);

@@ -68,6 +68,7 @@ class RouteTable {
 // ["127.0.0.1:8080", "unix:/path"]}], "endpoints" (short for one backend), "reason", "timeoutSeconds", "concurrency",
 // "queue"}]}. Error Invalid names the route, the field and the fix.
 Result<std::shared_ptr<const RouteTable>> parseRoutes(std::string_view text);
-Result<net::Origin> parseEndpoint(std::string_view text);  // "host:port", "[::1]:80", "unix:/path"
+// "host:port", "[::1]:80", "unix:/path"; "h2c://" before it: HTTP/2 for every request, not for gRPC alone.
+Result<net::Origin> parseEndpoint(std::string_view text);
 
 }  // namespace slipway::proxy

@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "protocol/json_writer.h"
+#include "protocol/v2_grpc.h"
 
 namespace slipway::serving {
 namespace {
@@ -221,7 +222,9 @@ namespace {
 class Stopwatch {
  public:
   Stopwatch(const Clock& clock, ModelMetrics& metrics, std::string_view model, bool log)
-      : clock_(clock), metrics_(metrics), model_(model), log_(log), last_(clock.now()) {}
+      : Stopwatch(clock, metrics, model, log, clock.now()) {}
+  Stopwatch(const Clock& clock, ModelMetrics& metrics, std::string_view model, bool log, TimePoint began)
+      : clock_(clock), metrics_(metrics), model_(model), log_(log), last_(began) {}
   double lap(Histogram& into) {
     const TimePoint now = clock_.now();
     const double seconds = std::chrono::duration<double>(now - last_).count();
@@ -322,6 +325,29 @@ void Api::predictV2(Call& call, std::string_view name) {
   }
   watch.lap(metrics.postprocess);
   watch.finish(call.response.status);
+}
+
+Result<std::string> Api::inferGrpc(std::string_view message) {
+  const TimePoint began = clock_.now();
+  const auto call = protocol::readInferRequest(message);
+  if (!call) return fail(call.error());  // which model it was for is not known: no row counts it
+  const std::string_view name = call->model.name;
+  if (!call->model.version.empty() && call->model.version != kVersion)
+    return fail(Code::Unimplemented,
+                fmt::format("model_version '{}': Model versioning not supported yet.", call->model.version));
+  const auto model = models_.find(name);
+  if (!model) return fail(Code::NotFound, fmt::format("Model with name {} does not exist.", name));
+  ModelMetrics& metrics = metrics_.of(name);
+  Stopwatch watch(clock_, metrics, name, logLatency_, began);
+  watch.lap(metrics.preprocess);
+  const auto outputs = model->infer(call->request.inputs);
+  watch.lap(metrics.predict);
+  const std::string id = call->request.id.empty() ? requestId() : call->request.id;
+  auto written = outputs ? protocol::writeInferResponse({name, kVersion, id, *outputs}, *call)
+                         : Result<std::string>(fail(outputs.error()));
+  watch.lap(metrics.postprocess);
+  watch.finish(written ? 200 : httpStatus(written.error().code));
+  return written;
 }
 
 }  // namespace slipway::serving

@@ -31,6 +31,10 @@ class Api {
   void answer(const net::Request& request, std::string_view body, Readers& readers, net::Response& response);
   // Whether answering reads files, so that it belongs on a pool thread.
   static bool blocks(const net::Request& request);
+  // A ModelInferRequest to its ModelInferResponse (protocol/v2_grpc.h). Errors: NotFound, Unimplemented (versions),
+  // BadRequest, and those of the model.
+  Result<std::string> inferGrpc(std::string_view message);
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
   // From now on readiness is 503; predictions go on.
   void beginDrain() { draining_.store(true, std::memory_order_relaxed); }
 

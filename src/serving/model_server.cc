@@ -10,6 +10,8 @@
 #include "base/scope.h"
 #include "net/server.h"
 #include "serving/api.h"
+#include "serving/content_coding.h"
+#include "serving/grpc_api.h"
 #include "serving/memory.h"
 
 namespace slipway::serving {
@@ -36,25 +38,31 @@ class LazyPool {
   std::unique_ptr<BlockingPool> pool_;
 };
 
-// One event loop with its listener.
+// What all workers share.
+struct Serving {
+  Api& api;
+  GrpcApi& grpc;
+  LazyPool& pool;
+  const ModelServerOptions& options;
+};
+
+// One event loop with its listeners.
 class Worker {
  public:
-  Worker(Api& api, LazyPool& pool, const ModelServerOptions& options)
-      : api_(api),
-        pool_(pool),
-        options_(options),
+  explicit Worker(const Serving& serving)
+      : serving_(serving),
         loop_(1),
         scope_(loop_.get_executor(), "worker"),
         server_(loop_.get_executor(), [this](net::Request r) { return handle(std::move(r)); }, serverOptions()) {}
 
-  Result<net::Bound> listen(std::uint16_t port) { return server_.listen(options_.address, port); }
+  Result<net::Bound> listen(std::uint16_t port) { return server_.listen(serving_.options.address, port); }
   void run() { loop_.run(); }
   boost::asio::io_context& loop() { return loop_; }
 
   // On the worker's own thread: stops accepting, lets requests end; run() then returns.
   void drain() {
     scope_.spawn("drain", [this]() -> Task<void> {
-      co_await server_.drain(options_.drainGrace);
+      co_await server_.drain(serving_.options.drainGrace);
       loop_.stop();
     });
   }
@@ -62,16 +70,39 @@ class Worker {
  private:
   net::ServerOptions serverOptions() {
     net::ServerOptions o;
-    o.maxBodyBytes = options_.maxBodyBytes;
+    o.maxBodyBytes = serving_.options.maxBodyBytes;
     o.bufferBodyBytes = kInlineBytes;
-    o.idleTimeout = options_.keepAlive;
-    o.reusePort = options_.workers > 1;
+    o.idleTimeout = serving_.options.keepAlive;
+    o.reusePort = serving_.options.workers > 1;
+    o.http2 = true;
+    o.maxStreams = serving_.options.maxStreams;
+    o.tls = serving_.options.tls;
     o.inlineHandler = [this](const net::Request& request, net::Response& response) {
-      if (request.body.bytes().size() > kInlineBytes || Api::blocks(request)) return false;
-      api_.answer(request, request.body.bytes(), readers_, response);
+      if (request.body.bytes().size() > kInlineBytes || blocks(request)) return false;
+      if (GrpcApi::isCall(request)) return answerCall(request, request.body.bytes(), {}, response);
+      answerRest(request, request.body.bytes(), readers_, response);
       return true;
     };
     return o;
+  }
+
+  static bool blocks(const net::Request& request) {
+    return GrpcApi::isCall(request) ? GrpcApi::blocks(request) : Api::blocks(request);
+  }
+
+  void answerRest(const net::Request& request, std::string_view body, Readers& readers, net::Response& response) {
+    const auto decoded = decodeContent(request.headers, body, serving_.options.maxBodyBytes);
+    if (!decoded) {
+      response = net::Response::json(httpStatus(decoded.error().code), protocol::errorBody(decoded.error().message));
+      return;
+    }
+    serving_.api.answer(request, decoded->view(), readers, response);
+    encodeContent(request.headers, response);
+  }
+
+  bool answerCall(const net::Request& request, std::string_view body, std::optional<TimePoint> deadline,
+                  net::Response& response) {
+    return serving_.grpc.service().answer(request, body, deadline, response);
   }
 
   Task<net::Response> handle(net::Request request) {
@@ -79,18 +110,34 @@ class Worker {
       net::Request request;
       std::string body;
     };
-    auto body = co_await request.body.readAll(options_.maxBodyBytes);
+    const bool call = GrpcApi::isCall(request);
+    const auto& grpc = serving_.grpc.service();
+    if (call && !grpc.isUnary(request.rawPath())) {
+      auto streamed = co_await grpc.stream(std::move(request));
+      co_return streamed;
+    }
+    const auto deadline = call ? grpc.deadlineOf(request) : std::nullopt;
+    constexpr std::size_t kFrameHead = 5;
+    auto body =
+        co_await request.body.readAll(call ? serving_.options.grpcMaxReceive + kFrameHead : serving_.options.maxBodyBytes);
+    if (!body && call) co_return net::grpc::failure(body.error());
     if (!body) co_return net::Response::json(httpStatus(body.error().code), protocol::errorBody(body.error().message));
     auto job = std::make_shared<Job>(Job{std::move(request), std::move(*body)});
+    const auto answer = [this, job, call, deadline](Readers& readers, net::Response& response) {
+      if (call)
+        answerCall(job->request, job->body, deadline, response);
+      else
+        answerRest(job->request, job->body, readers, response);
+    };
     net::Response response;
-    if (job->body.size() <= kInlineBytes && !Api::blocks(job->request)) {
-      api_.answer(job->request, job->body, readers_, response);
+    if (job->body.size() <= kInlineBytes && !blocks(job->request)) {
+      answer(readers_, response);
       co_return response;
     }
-    auto answered = co_await offload(pool_.get(), [this, job] {
+    auto answered = co_await offload(serving_.pool.get(), [job, answer] {
       Readers readers;
       auto out = std::make_shared<net::Response>();
-      api_.answer(job->request, job->body, readers, *out);
+      answer(readers, *out);
       job->body = std::string();
       releaseFreeHeap();
       return out;
@@ -98,9 +145,7 @@ class Worker {
     co_return std::move(*answered);
   }
 
-  Api& api_;
-  LazyPool& pool_;
-  const ModelServerOptions& options_;
+  Serving serving_;
   Readers readers_;
   boost::asio::io_context loop_;
   TaskScope scope_;
@@ -114,7 +159,26 @@ struct ModelServer::State {
         metrics(options.maxModels),
         models(std::move(loader), options.modelDir, options.modelName, options.maxModels),
         api(models, metrics, clock, options.logLatency),
-        pool(options.maxThreads) {}
+        pool(options.maxThreads),
+        grpc(api, models, grpcOptions()) {}
+
+  GrpcOptions grpcOptions() {
+    GrpcOptions o;
+    o.clock = &clock;
+    o.maxReceiveMessage = options.grpcMaxReceive;
+    o.maxSendMessage = options.grpcMaxSend;
+    o.infer = [this](std::string message) { return inferApart(std::move(message)); };
+    return o;
+  }
+
+  // A streamed request's prediction; a large one leaves the event loop to others.
+  Task<Result<std::string>> inferApart(std::string message) {
+    if (message.size() <= kInlineBytes) co_return api.inferGrpc(message);
+    auto shared = std::make_shared<std::string>(std::move(message));
+    auto reply = co_await offload(pool.get(),
+                                  [this, shared] { return std::make_shared<Result<std::string>>(api.inferGrpc(*shared)); });
+    co_return std::move(*reply);
+  }
 
   void beginDrain() {
     if (draining.exchange(true)) return;
@@ -128,8 +192,10 @@ struct ModelServer::State {
   ModelRepository models;
   Api api;
   LazyPool pool;
+  GrpcApi grpc;
   std::vector<std::unique_ptr<Worker>> workers;
   std::uint16_t port = 0;
+  std::optional<std::uint16_t> grpcPort;
   std::atomic<bool> draining{false};
 };
 
@@ -142,15 +208,22 @@ Status ModelServer::start() {
   auto loaded = s.models.load(s.options.modelName);
   if (!loaded && !(s.options.allowEmpty && loaded.error().code == Code::NotFound)) return loaded;
   s.port = s.options.port;
+  s.grpcPort = s.options.grpcPort;
+  if (s.grpcPort) SLIP_CHECK(net::HttpServer::checkFree(s.options.address, *s.grpcPort));
   for (std::size_t i = 0; i < std::max<std::size_t>(s.options.workers, 1); ++i) {
-    s.workers.push_back(std::make_unique<Worker>(s.api, s.pool, s.options));
+    s.workers.push_back(std::make_unique<Worker>(Serving{s.api, s.grpc, s.pool, s.options}));
     auto bound = s.workers.back()->listen(s.port);
     if (!bound) return fail(std::move(bound).error());
     s.port = bound->port;
+    if (!s.grpcPort || *s.grpcPort == s.port) continue;  // gRPC is served there too
+    auto second = s.workers.back()->listen(*s.grpcPort);
+    if (!second) return fail(std::move(second).error());
+    s.grpcPort = second->port;
   }
   return {};
 }
 
+std::optional<std::uint16_t> ModelServer::grpcPort() const { return state_->grpcPort; }
 std::uint16_t ModelServer::port() const { return state_->port; }
 
 std::string ModelServer::description() const {

@@ -4,6 +4,7 @@
 #include "apiserver/http/protobuf_tables.h"
 #include "base/clock.h"
 #include "data/base64.h"
+#include "data/protobuf_wire.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -11,64 +12,8 @@ namespace {
 constexpr int kMaxDepth = 32;
 constexpr std::string_view kMagic{"k8s\0", 4};
 
-// One field as it lies on the wire.
-struct Wire {
-  std::uint32_t number = 0;
-  int type = 0;
-  std::uint64_t value = 0;  // varint, fixed64, fixed32
-  std::string_view bytes;   // length-delimited
-  bool empty() const { return type == 2 ? bytes.empty() : value == 0; }
-};
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-  bool done() const { return rest_.empty(); }
-
-  // nullopt: malformed.
-  std::optional<Wire> next() {
-    std::uint64_t tag = 0;
-    if (!varint(&tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff) return std::nullopt;
-    Wire w;
-    w.number = static_cast<std::uint32_t>(tag >> 3);
-    w.type = static_cast<int>(tag & 7);
-    switch (w.type) {
-      case 0: return varint(&w.value) ? std::optional(w) : std::nullopt;
-      case 1: return fixed(8, &w);
-      case 5: return fixed(4, &w);
-      case 2: break;
-      default: return std::nullopt;
-    }
-    std::uint64_t size = 0;
-    if (!varint(&size) || size > rest_.size()) return std::nullopt;
-    w.bytes = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return w;
-  }
-
- private:
-  bool varint(std::uint64_t* out) {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 70 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      if (shift < 64) value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (!(byte & 0x80)) {
-        *out = value;
-        return true;
-      }
-    }
-    return false;
-  }
-  std::optional<Wire> fixed(std::size_t size, Wire* w) {
-    if (rest_.size() < size) return std::nullopt;
-    for (std::size_t i = 0; i < size; ++i)
-      w->value |= static_cast<std::uint64_t>(static_cast<unsigned char>(rest_[i])) << (8 * i);
-    rest_.remove_prefix(size);
-    return *w;
-  }
-  std::string_view rest_;
-};
+using Wire = protobuf::Field;
+using protobuf::Reader;
 
 Failure malformed(const std::string& where) {
   return badRequest("the protobuf body of the request is malformed at " + where);

@@ -3,6 +3,7 @@
 #include "apiserver/http/protobuf_tables.h"
 #include "base/clock.h"
 #include "data/base64.h"
+#include "data/protobuf_wire.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -10,21 +11,8 @@ namespace {
 constexpr std::string_view kMagic{"k8s\0", 4};
 using Kind = ProtoField::Kind;
 
-void varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
-
-void number(std::string& out, std::uint32_t field, std::uint64_t value) {
-  varint(out, field << 3);
-  varint(out, value);
-}
-
-void bytes(std::string& out, std::uint32_t field, std::string_view value) {
-  varint(out, field << 3 | 2);
-  varint(out, value.size());
-  out += value;
-}
+void number(std::string& out, std::uint32_t field, std::uint64_t value) { protobuf::appendNumber(out, field, value); }
+void bytes(std::string& out, std::uint32_t field, std::string_view value) { protobuf::appendBytes(out, field, value); }
 
 tl::unexpected<Error> cannot(const ProtoMessage& table, const std::string& field, const char* why) {
   const std::string name = table.name.substr(table.name.rfind('/') + 1);
