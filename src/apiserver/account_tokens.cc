@@ -6,7 +6,6 @@
 
 #include "apiserver/api_status.h"
 #include "base/ids.h"
-#include "data/base64.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -19,27 +18,14 @@ constexpr std::size_t kMaxAudiences = 16;
 // A pod that is being deleted may still use its token while it says goodbye.
 constexpr std::chrono::seconds kLeeway{60};
 
-std::string toUrl(std::string text) {
-  while (!text.empty() && text.back() == '=') text.pop_back();
-  for (char& c : text) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  return text;
-}
-
-std::string fromUrl(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c == '-' ? '+' : c == '_' ? '/' : c;
-  while (out.size() % 4 != 0) out += '=';
-  return out;
-}
-
 std::int64_t seconds(WallTime t) { return std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count(); }
 
-std::string sign(const std::string& key, std::string_view text) {
+std::string hmac(const std::string& key, std::string_view text) {
   unsigned char mac[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()),
        text.size(), mac, &size);
-  return toUrl(base64Encode(std::string_view(reinterpret_cast<const char*>(mac), size)));
+  return {reinterpret_cast<const char*>(mac), size};
 }
 
 bool sameSecret(std::string_view a, std::string_view b) {
@@ -119,10 +105,28 @@ Json AccountTokens::claims(const Entry& account, const Binding& bound, std::chro
               {"kubernetes.io", std::move(ours)}};
 }
 
-std::string AccountTokens::issue(const Json& claims) const {
-  const Json header{{"alg", "HS256"}, {"typ", "JWT"}};
-  const std::string signedPart = toUrl(base64Encode(dumpJson(header))) + "." + toUrl(base64Encode(dumpJson(claims)));
-  return signedPart + "." + sign(keys_.front(), signedPart);
+Result<std::string> AccountTokens::issue(const Json& claims) const {
+  const SigningKey& key = keys_.pairs.front();
+  const Json header{{"alg", key.algorithm()}, {"kid", key.id()}};
+  const std::string signedPart = toBase64Url(dumpJson(header)) + "." + toBase64Url(dumpJson(claims));
+  SLIP_TRY(const std::string signature, key.sign(signedPart));
+  return signedPart + "." + toBase64Url(signature);
+}
+
+Json AccountTokens::discoveryDocument(const std::string& url) const {
+  std::set<std::string> algorithms;
+  for (const SigningKey& key : keys_.pairs) algorithms.insert(key.algorithm());
+  return Json{{"issuer", kIssuer},
+              {"jwks_uri", url + "/openid/v1/jwks"},
+              {"response_types_supported", {"id_token"}},
+              {"subject_types_supported", {"public"}},
+              {"id_token_signing_alg_values_supported", algorithms}};
+}
+
+Json AccountTokens::publicKeys() const {
+  Json all = Json::array();
+  for (const SigningKey& key : keys_.pairs) all.push_back(key.publicJwk());
+  return Json{{"keys", std::move(all)}};
 }
 
 Result<AccountTokens::Binding> AccountTokens::bind(const Entry& account, const Json& reference) const {
@@ -170,7 +174,8 @@ Result<Json> AccountTokens::request(const std::string& ns, const std::string& na
     accounts.plural = "serviceaccounts";
     return notFound(accounts, name);
   }
-  if (keys_.empty()) return fail(Code::Unavailable, "tokens cannot be issued before the server has started; try again");
+  if (keys_.pairs.empty())
+    return fail(Code::Unavailable, "tokens cannot be issued before the server has started; try again");
   const Json& meta = at(tokenRequest, "metadata");
   if (const std::string given = textAt(meta, "name", name); given != name)
     return badRequest(
@@ -182,6 +187,7 @@ Result<Json> AccountTokens::request(const std::string& ns, const std::string& na
   SLIP_TRY(const Json audiences, audiencesOf(spec));
   SLIP_TRY(const Binding bound, bind(*account, at(spec, "boundObjectRef")));
   const std::chrono::seconds until(validFor);
+  SLIP_TRY(std::string token, issue(claims(*account, bound, until, audiences)));
   Json shown = spec.is_object() ? spec : Json::object();
   shown["expirationSeconds"] = validFor;
   shown["audiences"] = audiences;
@@ -190,9 +196,20 @@ Result<Json> AccountTokens::request(const std::string& ns, const std::string& na
               {"metadata",
                {{"name", account->name}, {"namespace", account->ns}, {"creationTimestamp", formatRfc3339(clock_->wall())}}},
               {"spec", std::move(shown)},
-              {"status",
-               {{"token", issue(claims(*account, bound, until, audiences))},
-                {"expirationTimestamp", formatRfc3339(clock_->wall() + until)}}}};
+              {"status", {{"token", std::move(token)}, {"expirationTimestamp", formatRfc3339(clock_->wall() + until)}}}};
+}
+
+// The key's own algorithm counts, not the token's word: a public key never serves as the secret of an HMAC.
+bool AccountTokens::signedByUs(const Json& header, std::string_view text, std::string_view signature) const {
+  const std::string algorithm = textAt(header, "alg");
+  if (algorithm == "HS256") {
+    return std::any_of(keys_.oldSecrets.begin(), keys_.oldSecrets.end(),
+                       [&](const std::string& secret) { return sameSecret(hmac(secret, text), signature); });
+  }
+  const std::string id = textAt(header, "kid");
+  return std::any_of(keys_.pairs.begin(), keys_.pairs.end(), [&](const SigningKey& key) {
+    return key.algorithm() == algorithm && (id.empty() || id == key.id()) && key.verify(text, signature);
+  });
 }
 
 // The claims of a token that one of our keys signed.
@@ -200,11 +217,11 @@ Result<Json> AccountTokens::claimsOf(std::string_view token) const {
   const auto dot = token.rfind('.');
   const auto first = token.find('.');
   if (dot == std::string_view::npos || first == dot) return unauthorized();
-  const std::string_view given = token.substr(dot + 1);
-  const bool ours = std::any_of(keys_.begin(), keys_.end(),
-                                [&](const std::string& key) { return sameSecret(sign(key, token.substr(0, dot)), given); });
-  if (!ours) return unauthorized();
-  const auto decoded = base64Decode(fromUrl(token.substr(first + 1, dot - first - 1)));
+  const auto header = fromBase64Url(token.substr(0, first));
+  const auto signature = fromBase64Url(token.substr(dot + 1));
+  if (!header || !signature) return unauthorized();
+  if (!signedByUs(Json::parse(*header, nullptr, false), token.substr(0, dot), *signature)) return unauthorized();
+  const auto decoded = fromBase64Url(token.substr(first + 1, dot - first - 1));
   return decoded ? Json::parse(*decoded, nullptr, false) : Json();
 }
 

@@ -1,5 +1,8 @@
 #include "apiserver/account_tokens.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
 #include "apiserver/testing/http_fixture.h"
 
 namespace slipway::apiserver {
@@ -96,6 +99,40 @@ TEST_F(AccountTokensTest, RefusalsNameWhatIsWrong) {
       "duration less than 10 minutes");
   EXPECT_EQ(request({{"expirationSeconds", "x"}}).status, 400);
   EXPECT_EQ(post(kAccounts + "/nobody/token", Json::object()).message(), "serviceaccounts \"nobody\" not found");
+}
+
+TEST_F(AccountTokensTest, OthersLearnTheKeysAndWhoIssues) {
+  const std::string bot = "system:serviceaccount:default:bot";
+  const Answer keys = call("GET", "/openid/v1/jwks", "", as(bot, "system:serviceaccounts"));
+  ASSERT_EQ(keys.status, 200) << keys.text;
+  EXPECT_EQ(keys.headers.getOr("Content-Type", ""), "application/jwk-set+json");
+  const std::string made = token(Json::object());
+  const Json header = Json::parse(fromBase64Url(made.substr(0, made.find('.'))).value());
+  EXPECT_EQ(header, (Json{{"alg", "ES256"}, {"kid", keys.json["keys"][0]["kid"]}}));
+  EXPECT_FALSE(keys.json["keys"][0].contains("d")) << "the private number";
+  const Answer issuer = call("GET", "/.well-known/openid-configuration", "", bearer(made));
+  EXPECT_EQ(issuer.json["issuer"], "https://kubernetes.default.svc.cluster.local");
+  EXPECT_EQ(issuer.json["id_token_signing_alg_values_supported"], Json::array({"ES256"}));
+  EXPECT_EQ(call("GET", "/openid/v1/jwks", "", as("x")).status, 403) << "only for whom RBAC grants it";
+}
+
+TEST_F(AccountTokensTest, TokensOfEarlierVersionsGoOnAndNoAlgorithmIsTakenForAnother) {
+  const auto parts = [](const std::string& t) { return t.substr(t.find('.') + 1, t.rfind('.') - t.find('.') - 1); };
+  const std::string made = token(Json::object());
+  const auto hmacToken = [&](const std::string& secret) {
+    const std::string text = toBase64Url(R"({"alg":"HS256","typ":"JWT"})") + "." + parts(made);
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), reinterpret_cast<const unsigned char*>(text.data()),
+         text.size(), mac, &size);
+    return text + "." + toBase64Url(std::string_view(reinterpret_cast<char*>(mac), size));
+  };
+  EXPECT_TRUE(good(hmacToken(TestApi::kOldSecret)));
+  EXPECT_FALSE(good(hmacToken("another secret of at least 32 bytes")));
+  const std::string signature = made.substr(made.rfind('.'));
+  EXPECT_FALSE(good(toBase64Url(R"({"alg":"none"})") + "." + parts(made) + "."));
+  EXPECT_FALSE(good(toBase64Url(R"({"alg":"RS256"})") + "." + parts(made) + signature));
+  for (const char* odd : {"", ".", "..", "a.b", "a.b.c", "%%.%%.%%"}) EXPECT_FALSE(good(odd)) << odd;
 }
 
 TEST_F(AccountTokensTest, OurOwnComponentsAskThroughTheirClient) {

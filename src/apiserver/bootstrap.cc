@@ -106,10 +106,17 @@ void addRoles(Registry& registry, std::vector<Wanted>& wanted) {
                     rule({"authentication.k8s.io"}, {"selfsubjectreviews"}, {"create"})}));
   role("system:auth-delegator", Json::array({rule({"authentication.k8s.io"}, {"tokenreviews"}, {"create"}),
                                              rule({"authorization.k8s.io"}, {"subjectaccessreviews"}, {"create"})}));
-  for (const auto& [name, who] :
-       std::vector<std::pair<std::string, std::string>>{{"cluster-admin", "system:masters"},
-                                                        {"system:discovery", "system:authenticated"},
-                                                        {"system:basic-user", "system:authenticated"}}) {
+  // Services that verify tokens of ServiceAccounts by themselves; as kube-apiserver has it.
+  role("system:service-account-issuer-discovery",
+       Json::array({Json{{"nonResourceURLs",
+                          {"/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks",
+                           "/openid/v1/jwks/"}},
+                         {"verbs", {"get"}}}}));
+  for (const auto& [name, who] : std::vector<std::pair<std::string, std::string>>{
+           {"cluster-admin", "system:masters"},
+           {"system:discovery", "system:authenticated"},
+           {"system:basic-user", "system:authenticated"},
+           {"system:service-account-issuer-discovery", "system:serviceaccounts"}}) {
     wanted.push_back({bindings, "", name, binding(name, who)});
   }
 }

@@ -1,12 +1,12 @@
 #include "apiserver/server.h"
 
+#include "apiserver/builtin_admission.h"
 #include "apiserver/custom_definitions.h"
 #include "apiserver/garbage_collector.h"
 #include "apiserver/http/api_handler.h"
 #include "apiserver/namespace_lifecycle.h"
 #include "apiserver/quota.h"
 #include "apiserver/role_aggregation.h"
-#include "base/ids.h"
 #include "data/base64.h"
 
 namespace slipway::apiserver {
@@ -22,7 +22,9 @@ Result<std::unique_ptr<ApiServer>> ApiServer::open(Executor executor, ApiServerO
 ApiServer::ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store)
     : options_(std::move(options)), store_(std::move(store)), scope_(executor, "apiserver") {
   hub_ = std::make_unique<WatchHub>(*store_, executor, options_.maxWatches);
-  // Quotas come last: they count what all others have made of the object.
+  // Without a CA of its own to publish, the server cannot tell pods how to reach it safely. Last but for quotas: they count
+  // what all others have made of the object, and containers that other hooks add get the volume too.
+  if (!options_.caPem.empty()) options_.registry.admissions.push_back(accountVolumes());
   options_.registry.admissions.push_back(definitionsAreFixed());
   for (Admission& a : quotaAdmissions()) options_.registry.admissions.push_back(std::move(a));
   registry_ = std::make_unique<Registry>(*store_, *hub_, options_.catalog, options_.registry);
@@ -51,34 +53,30 @@ Task<Status> ApiServer::start() {
   if (!made) co_return made;
   Status published = co_await publishDefinitions(*registry_);
   if (!published) co_return published;
-  auto keys = co_await accountKeys();
+  auto keys = accountKeys();
   if (!keys) co_return fail(keys.error());
   http_->accountTokens().setKeys(std::move(*keys));
   if (options_.readyAfterStart) http_->setReady(true);
   co_return Status{};
 }
 
-// Without a key of its own the server keeps one in the store, so that tokens given out survive a restart. One that an
-// earlier start kept there goes on verifying.
-Task<Result<std::vector<std::string>>> ApiServer::accountKeys() {
-  std::vector<std::string> keys;
-  if (!options_.accountKey.empty()) keys.push_back(options_.accountKey);
-  const std::string ns = "kube-system";
-  const std::string name = "service-account-key";
-  EntryPtr stored = store_->get("secrets", ns, name);
-  if (!stored && keys.empty()) {
-    Json secret{{"metadata", {{"name", name}, {"namespace", ns}}}, {"data", {{"key", base64Encode(randomHex(32))}}}};
-    auto made = co_await client_->create(kinds::kSecret, std::move(secret));
-    if (!made) co_return fail(made.error());
-    stored = store_->get("secrets", ns, name);
+// Earlier versions that were given no key kept a secret in the store.
+Result<AccountTokens::Keys> ApiServer::accountKeys() const {
+  std::string pem = options_.accountKeyPem;
+  if (pem.empty()) {
+    SLIP_TRY(pem, SigningKey::generatePem());
   }
-  if (stored) {
+  AccountTokens::Keys keys;
+  keys.oldSecrets = options_.oldAccountSecrets;
+  SLIP_TRY(SigningKey key, SigningKey::parse(pem));
+  if (!key.canSign()) return fail(Code::Invalid, "ServiceAccount tokens: the key must be a private one");
+  keys.pairs.push_back(std::move(key));
+  if (const EntryPtr stored = store_->get("secrets", "kube-system", "service-account-key")) {
     const Json secret = stored->json();
-    auto key = base64Decode(textAt(at(secret, "data"), "key"));
-    if (key && key->size() >= 32) keys.push_back(std::move(*key));
+    auto old = base64Decode(textAt(at(secret, "data"), "key"));
+    if (old && old->size() >= 32) keys.oldSecrets.push_back(std::move(*old));
   }
-  if (keys.empty()) co_return fail(Code::Internal, "secret kube-system/service-account-key holds no usable key; delete it");
-  co_return keys;
+  return keys;
 }
 
 net::Handler ApiServer::handler() {
@@ -86,6 +84,8 @@ net::Handler ApiServer::handler() {
 }
 
 void ApiServer::setReady(bool ready) { http_->setReady(ready); }
+
+void ApiServer::setUrl(std::string url) { http_->setUrl(std::move(url)); }
 
 Result<Json> ApiServer::accountToken(const std::string& ns, const std::string& account, const Json& tokenRequest) const {
   return http_->accountTokens().request(ns, account, tokenRequest);

@@ -33,8 +33,10 @@ struct ApiServerOptions {
   BootstrapOptions bootstrap;
   std::string caPem;  // published to namespaces as kube-root-ca.crt; empty: not
   std::size_t maxWatches = 10000;
-  std::string accountKey;  // signs ServiceAccount tokens; empty: made and kept in Secret kube-system/service-account-key
-  HttpOptions http;        // bearer tokens, bounds, audit log; client certificates come with net::Peer
+  // PEM of the private key that signs ServiceAccount tokens (signing_key.h); empty: one that ends with the process.
+  std::string accountKeyPem;
+  std::vector<std::string> oldAccountSecrets;  // of tokens that earlier versions signed with HS256: they verify only
+  HttpOptions http;                            // bearer tokens, bounds, audit log; client certificates come with net::Peer
   // start() makes the server ready. False: its owner has more to do first and calls setReady().
   bool readyAfterStart = true;
 };
@@ -55,6 +57,8 @@ class ApiServer {
   // knows no ServiceAccount tokens.
   net::Handler handler();
   void setReady(bool ready);
+  // Where clients reach this server, https://HOST:PORT: told to those who verify ServiceAccount tokens.
+  void setUrl(std::string url);
   // Who answers pods/log; null: nobody. Must outlive its use.
   void setPodStreams(kube::PodStreams* streams);
 
@@ -66,7 +70,7 @@ class ApiServer {
   bool idle() const;  // no garbage collection, namespace, role or quota work is waiting
 
  private:
-  Task<Result<std::vector<std::string>>> accountKeys();
+  Result<AccountTokens::Keys> accountKeys() const;
   ApiServer(Executor executor, ApiServerOptions options, std::unique_ptr<Store> store);
 
   ApiServerOptions options_;

@@ -18,6 +18,24 @@ Result<std::string> readText(const std::string& path) {
   return text.str();
 }
 
+// Files of the folder pki: the key of today, and the secret by which versions before it signed.
+constexpr const char* kAccountKeyFile = "service-account.key";
+constexpr const char* kOldAccountSecretFile = "service-accounts.key";
+
+Status applyAccountKeys(const ApiFlags& flags, const DataDir& dir, apiserver::ApiServerOptions& options) {
+  const std::string place = flags.accountKey.empty() ? (dir.path() / "pki" / kAccountKeyFile).string()
+                                                     : "--service-account-signing-key-file " + flags.accountKey;
+  auto pem = flags.accountKey.empty() ? dir.secret(kAccountKeyFile, apiserver::SigningKey::generatePem)
+                                      : readText(flags.accountKey);
+  if (!pem) return failIn(place, pem.error());
+  auto key = apiserver::SigningKey::parse(*pem);
+  if (!key) return failIn(place, key.error());
+  if (!key->canSign()) return fail(Code::Invalid, place + ": this is a public key; the private one is needed");
+  options.accountKeyPem = std::move(*pem);
+  if (std::string old = dir.known(kOldAccountSecretFile); old.size() >= 32) options.oldAccountSecrets = {std::move(old)};
+  return {};
+}
+
 }  // namespace
 
 void addApiFlags(CLI::App& app, ApiFlags& flags) {
@@ -26,6 +44,8 @@ void addApiFlags(CLI::App& app, ApiFlags& flags) {
     return app.add_option(name, value, help)->capture_default_str()->group(group);
   };
   add("--token-file", flags.tokenFile, "More users: lines of token,user,uid,\"group1,group2\"");
+  add("--service-account-signing-key-file", flags.accountKey,
+      "Private key of ServiceAccount tokens: PEM of RSA or P-256; default: one made in DIR/pki/service-account.key");
   add("--audit-log", flags.auditLog, "File for one JSON line per API request (audit.k8s.io/v1); default: none");
   add("--audit-log-max-megabytes", flags.auditMegabytes, "Size at which the audit log is rotated")
       ->check(CLI::Range(1, 1 << 20));
@@ -42,7 +62,9 @@ void addApiFlags(CLI::App& app, ApiFlags& flags) {
   add("--max-watches", flags.watches, "Watches open at a time")->check(CLI::Range(1, 1000000));
 }
 
-Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apiserver::ApiServerOptions& options) {
+Status applyApiFlags(const ApiFlags& flags, const DataDir& dir, apiserver::ApiServerOptions& options) {
+  SLIP_TRY(const std::string adminToken, dir.adminToken());
+  SLIP_CHECK(applyAccountKeys(flags, dir, options));
   options.http.tokens = {{adminToken, {"kubernetes-admin", "", {"system:masters"}}}};
   if (!flags.tokenFile.empty()) {
     auto text = readText(flags.tokenFile);

@@ -1,6 +1,7 @@
 // The flags that `slipway up` and `slipway apiserver` share: who may come in, what is kept of it, and the API's bounds.
 #pragma once
 #include "apiserver/server.h"
+#include "cmd/data_dir.h"
 
 namespace CLI {
 class App;
@@ -9,7 +10,7 @@ class App;
 namespace slipway::cmd {
 
 struct ApiFlags {
-  std::string tokenFile, auditLog, encryptionKeys;
+  std::string tokenFile, auditLog, encryptionKeys, accountKey;
   std::size_t auditMegabytes = 100;
   unsigned auditBackups = 3;
   std::size_t requestBytes = 3 << 20;
@@ -18,7 +19,8 @@ struct ApiFlags {
 };
 
 void addApiFlags(CLI::App& app, ApiFlags& flags);
-// Into the options; the administrator's token comes first. Errors name the flag.
-Status applyApiFlags(const ApiFlags& flags, const std::string& adminToken, apiserver::ApiServerOptions& options);
+// Into the options, with the secrets of the data folder: the administrator's token, which comes first, and the keys of
+// ServiceAccount tokens. Errors name the flag.
+Status applyApiFlags(const ApiFlags& flags, const DataDir& dir, apiserver::ApiServerOptions& options);
 
 }  // namespace slipway::cmd

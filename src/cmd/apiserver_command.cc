@@ -31,13 +31,11 @@ Task<Status> serve(ApiOptions options, DataDir* dir) {
   SLIP_CO_TRY(const auto authority, dir->authority());
   SLIP_CO_TRY(const auto identity, dir->serverCertificate({options.listen, "127.0.0.1", "localhost"}));
   SLIP_CO_TRY(const auto tls, net::TlsContext::server(identity, authority.certificate));
-  SLIP_CO_TRY(const auto token, dir->adminToken());
   apiserver::ApiServerOptions o;
   o.store.path = (dir->path() / "state.db").string();
   o.store.fullSync = !options.noSync;
   o.caPem = authority.certificate;
-  SLIP_CO_CHECK(applyApiFlags(options.api, token, o));
-  SLIP_CO_TRY(o.accountKey, dir->secret("service-accounts.key"));
+  SLIP_CO_CHECK(applyApiFlags(options.api, *dir, o));
   SLIP_CO_TRY(auto api, apiserver::ApiServer::open(executor, std::move(o)));
   Status started = co_await api->start();
   if (!started) co_return started;
@@ -46,6 +44,7 @@ Task<Status> serve(ApiOptions options, DataDir* dir) {
   net::HttpServer server(executor, api->handler(), http);
   SLIP_CO_TRY(const auto bound, server.listen(options.listen, options.port));
   const std::string url = fmt::format("https://{}:{}", options.listen, bound.port);
+  api->setUrl(url);
   SLIP_CO_CHECK(dir->writeKubeconfig(url));
   std::printf("slipway apiserver is ready: API %s, KUBECONFIG=%s\n", url.c_str(), dir->kubeconfig().c_str());
   std::fflush(stdout);

@@ -106,12 +106,16 @@ Result<net::CertificatePem> DataDir::serverCertificate(const std::vector<std::st
   return net::issueCertificate(ca, request);
 }
 
+std::string DataDir::known(const std::string& name) const { return readFile(path_ / "pki" / name).value_or(""); }
+
 Result<std::string> DataDir::secret(const std::string& name) const {
-  const fs::path path = path_ / "pki" / name;
-  auto known = readFile(path);
-  if (known && !known->empty()) return known;
-  const std::string made = randomHex(32);
-  SLIP_CHECK(writeSecret(path, made));
+  return secret(name, [] { return Result<std::string>(randomHex(32)); });
+}
+
+Result<std::string> DataDir::secret(const std::string& name, Result<std::string> (*make)()) const {
+  if (std::string there = known(name); !there.empty()) return there;
+  SLIP_TRY(std::string made, make());
+  SLIP_CHECK(writeSecret(path_ / "pki" / name, made));
   return made;
 }
 

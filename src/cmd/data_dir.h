@@ -28,8 +28,12 @@ class DataDir {
   // A server certificate for these names and addresses, issued anew.
   Result<net::CertificatePem> serverCertificate(const std::vector<std::string>& addresses) const;
   Result<std::string> adminToken() const { return secret("admin.token"); }  // the administrator's bearer token
-  // A random secret of 64 hex digits kept in pki/<name>, made on first use: the administrator's token, signing keys.
+  // A random secret of 64 hex digits kept in pki/<name>, made on first use: the administrator's token.
   Result<std::string> secret(const std::string& name) const;
+  // The same with a secret that `make` makes.
+  Result<std::string> secret(const std::string& name, Result<std::string> (*make)()) const;
+  // What pki/<name> holds; "": there is no such file.
+  std::string known(const std::string& name) const;
   // kubeconfig for the administrator: certificate authority and token inside, so that the file works wherever it is copied.
   Status writeKubeconfig(const std::string& server) const;
 

@@ -98,8 +98,6 @@ Result<std::string> Platform::State::startGateway(std::uint16_t* port) {
 
 Result<std::string> Platform::State::startApi() {
   SLIP_TRY(auto authority, dir->authority());
-  SLIP_TRY(auto token, dir->secret("admin.token"));
-  SLIP_TRY(auto accountKey, dir->secret("service-accounts.key"));
   apiserver::ApiServerOptions apiOptions;
   apiOptions.store.path = (dir->path() / "state.db").string();
   apiOptions.registry.admissions = servingHooks(build);
@@ -107,8 +105,7 @@ Result<std::string> Platform::State::startApi() {
     for (auto& hook : nodeHooks()) apiOptions.registry.admissions.push_back(std::move(hook));
   }
   apiOptions.caPem = authority.certificate;
-  SLIP_CHECK(applyApiFlags(options.api, token, apiOptions));
-  apiOptions.accountKey = accountKey;
+  SLIP_CHECK(applyApiFlags(options.api, *dir, apiOptions));
   apiOptions.readyAfterStart = false;  // /readyz tells when runtimes, controllers and the node are there too
   SLIP_TRY(api, apiserver::ApiServer::open(io.get_executor(), std::move(apiOptions)));
   SLIP_TRY(auto identity, dir->serverCertificate({options.listen}));
@@ -124,6 +121,7 @@ Result<std::string> Platform::State::startApi() {
   const std::string url = fmt::format("https://{}:{}", bound->address, bound->port);
   apiAddress = bound->address == "0.0.0.0" ? "127.0.0.1" : bound->address;
   apiPort = bound->port;
+  api->setUrl(fmt::format("https://{}:{}", apiAddress, apiPort));
   SLIP_CHECK(dir->writeKubeconfig(url));
   return url;
 }

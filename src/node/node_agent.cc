@@ -182,7 +182,8 @@ Task<Status> NodeAgent::start() {
   SLIP_CO_CHECK(registered);
   const std::weak_ptr<NodeAgent> weak = weak_from_this();
   kube::Informer& pods = node_->cache.of(kinds::kPod);
-  for (const Kind* kind : {&kinds::kConfigMap, &kinds::kSecret, &kinds::kPersistentVolumeClaim, &kinds::kPersistentVolume}) {
+  for (const Kind* kind : {&kinds::kConfigMap, &kinds::kSecret, &kinds::kPersistentVolumeClaim, &kinds::kPersistentVolume,
+                           &kinds::kServiceAccount}) {
     node_->cache.of(*kind).onEvent([weak, kind](const kube::InformerEvent& e) {
       if (auto self = weak.lock()) self->onReference(*kind, e);
     });

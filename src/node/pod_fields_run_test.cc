@@ -235,6 +235,26 @@ TEST_F(PodFieldsRun, ServiceAccountTokensAreSignedForThePod) {
   EXPECT_EQ(asked.podUid, textAt(at(pod("p"), "metadata"), "uid"));
 }
 
+TEST_F(PodFieldsRun, TokensAreRenewedBeforeTheyEndAlsoAfterACrashOfThePlatform) {
+  std::string prefix = "first";
+  int count = 0;
+  change_ = [&](NodeOptions& o) {
+    o.tokens = [&](TokenAsk) -> Task<Result<std::string>> { co_return fmt::format("{}-{}", prefix, ++count); };
+  };
+  platform_.reset();
+  start();
+  Json main = shellContainer("main", "while true; do cp /run/t/token /out/new; mv /out/new /out/token; sleep 0.05; done");
+  main["volumeMounts"] = Json::array({{{"name", "t"}, {"mountPath", "/run/t"}}});
+  const Json source = {{"serviceAccountToken", {{"path", "token"}, {"expirationSeconds", 1}}}};
+  createWithOut("p", {{"volumes", Json::array({{{"name", "t"}, {"projected", {{"sources", Json::array({source})}}}}})},
+                      {"containers", Json::array({main})}});
+  ASSERT_TRUE(loop_.until([&] { return out("token").starts_with("first-") && out("token") != "first-1"; })) << out("token");
+  prefix = "second";
+  platform_.reset();  // as a crash: the program goes on
+  start();
+  EXPECT_TRUE(loop_.until([&] { return out("token").starts_with("second-"); })) << out("token");
+}
+
 TEST_F(PodFieldsRun, AnActiveDeadlineEndsThePodAsFailed) {
   create("p", {{"activeDeadlineSeconds", 1},
                {"terminationGracePeriodSeconds", 1},

@@ -152,8 +152,14 @@ void PodWorker::shutDown(Duration grace) {
 
 void PodWorker::referenceChanged(const Kind& kind, const std::string& name) {
   const ReferenceNames names = referencesOf(pod_);
-  const auto& set = kind == kinds::kConfigMap ? names.configMaps : kind == kinds::kSecret ? names.secrets : names.claims;
-  if (!set.contains(name)) return;
+  static const std::set<std::string> kNone;
+  const auto& set = kind == kinds::kConfigMap               ? names.configMaps
+                    : kind == kinds::kSecret                ? names.secrets
+                    : kind == kinds::kPersistentVolumeClaim ? names.claims
+                                                            : kNone;
+  const bool signsTokens = kind == kinds::kServiceAccount && tokens_.empty() && !tokensWanted(pod_).empty() &&
+                           name == textAt(at(pod_, "spec"), "serviceAccountName", "default");
+  if (!set.contains(name) && !signsTokens) return;
   refresh_ = state_.sandboxReady;
   state_.retryAt = {};
   for (auto* list : {&state_.init, &state_.main})
@@ -313,7 +319,8 @@ Task<Status> PodWorker::fetchTokens() {
                        uid()};
     auto token = co_await node_->options.tokens(ask);
     if (!token) {
-      if (!tokens_.empty()) tokensUntil_ = after(node_->clock.now(), kTokenRetry);  // the old ones stay good for a while
+      // The old ones stay good for a while.
+      if (state_.sandboxReady) tokensUntil_ = after(node_->clock.now(), kTokenRetry);
       co_return failIn("cannot sign a token for ServiceAccount " + ask.account, token.error());
     }
     fresh[wish.key] = std::move(*token);

@@ -111,8 +111,15 @@ Task<Result<Launch>> PodWorker::prepareLaunch(bool init, std::size_t index) {
   if (!program) co_return fail(program.error().code, program.error().message, "image");
   const int instance = stateOf(init, index).instance + 1;
   if (program->podman && pulls_[{init, index}].forInstance != instance) co_return fail(Code::Unavailable, "", "pull");
-  const Environment services = node_->names.environmentOf(textAt(at(pod_, "metadata"), "namespace"),
-                                                          boolAt(at(pod_, "spec"), "enableServiceLinks", true));
+  Environment services = node_->names.environmentOf(textAt(at(pod_, "metadata"), "namespace"),
+                                                    boolAt(at(pod_, "spec"), "enableServiceLinks", true));
+  const auto& api = node_->options.apiEndpoint;
+  // Nobody listens on port 443 of the API's Service where that needs root: pods get the server's own address.
+  if (api && node_->user.user != 0) {
+    services.emplace_back("KUBERNETES_SERVICE_HOST", api->host);
+    for (const char* name : {"KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS"})
+      services.emplace_back(name, std::to_string(api->port));
+  }
   SLIP_CO_TRY(const Environment env, resolveEnvironment(pod_, spec, refs, known, services));
   Result<VolumePlaces> places = co_await prepareVolumes();
   SLIP_CO_CHECK(places);
@@ -373,6 +380,7 @@ void PodWorker::recover() {
   if (state_.ip.empty()) return;
   node_->addresses.keep(uid(), state_.ip);
   state_.sandboxReady = true;
+  refresh_ = true;  // its tokens are renewed, and what was written while nobody looked is caught up with
   const Json& status = at(pod_, "status");
   const std::string reason = textAt(status, "reason");
   if (textAt(status, "phase") == "Failed" && (reason == "Evicted" || reason == "DeadlineExceeded"))

@@ -75,8 +75,7 @@ Status addObject(Files& files, const Json& source, const VolumeInput& in, bool s
   const auto& table = secret ? in.refs.secrets : in.refs.configMaps;
   const auto found = table.find(name);
   if (found == table.end() || found->second.is_null()) {
-    // The cluster's own CA is mounted into every pod of a cluster; here a pod may do without it.
-    if (boolAt(source, "optional") || (!secret && name == "kube-root-ca.crt")) return {};
+    if (boolAt(source, "optional")) return {};
     return fail(Code::NotFound, fmt::format("{} \"{}\" not found", secret ? "secret" : "configmap", name));
   }
   return addKeys(files, source, found->second, secret, name, mode);

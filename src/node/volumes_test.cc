@@ -77,12 +77,16 @@ TEST_F(VolumesTest, ProjectedVolumesJoinTheirSources) {
        {{"serviceAccountToken", {{"path", "token"}}}}});
   const Json volumes = Json::array({{{"name", "p"}, {"projected", {{"sources", sources}, {"defaultMode", 0640}}}}});
   EXPECT_EQ(setUp(volumes).error().message,
+            "MountVolume.SetUp failed for volume \"p\" : configmap \"kube-root-ca.crt\" not found");
+  refs_.configMaps["kube-root-ca.crt"] = {{"data", {{"ca.crt", "authority"}}}};
+  EXPECT_EQ(setUp(volumes).error().message,
             "MountVolume.SetUp failed for volume \"p\" : no token for the pod's ServiceAccount (token)");
   tokens_["p/token"] = "signed";
   ASSERT_TRUE(setUp(volumes));
   EXPECT_EQ(text("p/k"), "v");
   EXPECT_EQ(text("p/labels"), "a=\"b\"");
   EXPECT_EQ(text("p/token"), "signed");
+  EXPECT_EQ(text("p/ca.crt"), "authority");
   EXPECT_EQ(mode("p/token"), 0640);
 }
 

@@ -153,6 +153,7 @@ net::Response ApiHandler::other(const Call& call) const {
     return jsonResponse(200, Discovery::serverVersion().dump(2));
   if (auto response = discovery(call)) return std::move(*response);
   if (auto response = openApi(call)) return std::move(*response);
+  if (auto response = issuer(call)) return std::move(*response);
   return errorResponse(noSuchPath().value());
 }
 

@@ -27,6 +27,7 @@ class ApiHandler {
   void setPodStreams(kube::PodStreams* streams);
   // Until it is ready, /readyz answers 503 with `why`; everything else is served as always.
   void setReady(bool ready, std::string why = "the server is starting") { ready_ = ready, notReady_ = std::move(why); }
+  void setUrl(std::string url) { url_ = std::move(url); }
   AccountTokens& accountTokens() { return tokens_; }
 
  private:
@@ -39,6 +40,7 @@ class ApiHandler {
   Task<Result<net::Response>> backup(const Call& call) const;
   std::optional<net::Response> discovery(const Call& call) const;
   std::optional<net::Response> openApi(const Call& call) const;
+  std::optional<net::Response> issuer(const Call& call) const;
 
   Registry& registry_;
   HttpOptions options_;
@@ -52,6 +54,7 @@ class ApiHandler {
   std::shared_ptr<Clock> clock_;
   MetricsRoutes metrics_;
   std::unique_ptr<AuditLog> audit_;
+  std::string url_ = "https://kubernetes.default.svc.cluster.local";
   bool ready_ = false;
   std::string notReady_ = "the server is starting";
 };

@@ -1,4 +1,4 @@
-// Documents that ApiHandler serves besides objects: discovery and OpenAPI.
+// Documents that ApiHandler serves besides objects: discovery, OpenAPI and the keys of ServiceAccount tokens.
 #include "apiserver/http/api_handler.h"
 #include "objects/schema/openapi.h"
 
@@ -84,6 +84,18 @@ std::optional<net::Response> ApiHandler::openApi(const Call& call) const {
     response.headers.set("Cache-Control", "public, immutable");
     response.headers.set("Expires", "Fri, 31 Dec 2049 23:59:59 GMT");
   }
+  return response;
+}
+
+// Who issues ServiceAccount tokens and with which keys (OpenID Connect Discovery 1.0), as kube-apiserver serves it.
+std::optional<net::Response> ApiHandler::issuer(const Call& call) const {
+  std::string path = call.info.path;
+  if (path.ends_with('/')) path.pop_back();
+  const bool keys = path == "/openid/v1/jwks";
+  if (!keys && path != "/.well-known/openid-configuration") return std::nullopt;
+  net::Response response = jsonResponse(200, dumpJson(keys ? tokens_.publicKeys() : tokens_.discoveryDocument(url_)));
+  if (keys) response.headers.set("Content-Type", "application/jwk-set+json");
+  response.headers.set("Cache-Control", "public, max-age=3600");
   return response;
 }
 

@@ -16,7 +16,8 @@ TestApi::TestApi(boost::asio::io_context& io, TestApiOptions options) : io_(io) 
   o.bootstrap.roles = options.roles;
   o.http = std::move(options.http);
   o.http.tokens = {{"admin-token", {"admin", "", {"system:masters"}}}, {"bob-token", {"bob", "", {"dev"}}}};
-  o.accountKey = "0123456789abcdef0123456789abcdef";
+  o.caPem = options.caPem;
+  o.oldAccountSecrets = {TestApi::kOldSecret};
   auto server = ApiServer::open(io.get_executor(), std::move(o));
   if (!server) {
     std::fprintf(stderr, "TestApi: %s\n", server.error().message.c_str());

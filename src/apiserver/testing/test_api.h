@@ -20,11 +20,13 @@ struct TestApiOptions {
   std::shared_ptr<Clock> clock;
   std::string path = ":memory:";
   bool roles = false;  // with the bootstrap cluster roles
+  std::string caPem;   // published as kube-root-ca.crt; with it pods get their kube-api-access volume
   HttpOptions http;    // its tokens are replaced by those of http() and of user bob, group dev
 };
 
 class TestApi {
  public:
+  static constexpr const char* kOldSecret = "0123456789abcdef0123456789abcdef";  // of HS256 tokens
   explicit TestApi(boost::asio::io_context& io, TestApiOptions options = {});
   ~TestApi();  // stops the server's background tasks; run the io_context no more afterwards
 
