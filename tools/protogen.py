@@ -90,9 +90,11 @@ def tables():
             if "inline" in tag or json_name == "":
                 json_name = "-"
             resolved = resolve(name.rsplit("/", 1)[0], imports, kind)
-            if resolved is None or resolved[1].endswith("ExtraValue"):  # a list in JSON, a message on the wire: not said here
+            if resolved is None:
                 continue
             suffix, target = resolved
+            if target.endswith("ExtraValue"):  # a list in JSON, a message on the wire
+                target = "texts"
             if target in structs:
                 wanted.append(target)
             words.append(f"{number}={json_name}:{target}{suffix}{'*' if star else ''}")

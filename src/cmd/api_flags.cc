@@ -42,6 +42,16 @@ Status applyAccountKeys(const ApiFlags& flags, const DataDir& dir, apiserver::Ap
   return {};
 }
 
+Result<apiserver::AuditPolicy> readAuditPolicy(const ApiFlags& flags) {
+  if (flags.auditLog.empty())
+    return fail(Code::BadRequest, "--audit-policy-file needs --audit-log FILE: there is no other place for the events");
+  auto text = readText(flags.auditPolicy);
+  if (!text) return failIn("--audit-policy-file", text.error());
+  auto policy = apiserver::AuditPolicy::parse(*text);
+  if (!policy) return failIn("--audit-policy-file " + flags.auditPolicy, policy.error());
+  return policy;
+}
+
 }  // namespace
 
 void addApiFlags(CLI::App& app, ApiFlags& flags) {
@@ -53,6 +63,8 @@ void addApiFlags(CLI::App& app, ApiFlags& flags) {
   add("--service-account-signing-key-file", flags.accountKey,
       "Private key of ServiceAccount tokens: PEM of RSA or P-256; default: one made in DIR/pki/service-account.key");
   add("--audit-log", flags.auditLog, "File for one JSON line per API request (audit.k8s.io/v1); default: none");
+  add("--audit-policy-file", flags.auditPolicy,
+      "Policy of audit.k8s.io/v1: which requests are told and how much of them; default: all, without their bodies");
   add("--audit-log-max-megabytes", flags.auditMegabytes, "Size at which the audit log is rotated")
       ->check(CLI::Range(1, 1 << 20));
   add("--audit-log-max-backups", flags.auditBackups, "Rotated audit logs that are kept")->check(CLI::Range(0, 1000));
@@ -81,7 +93,10 @@ Status applyApiFlags(const ApiFlags& flags, const DataDir& dir, apiserver::ApiSe
     if (!tokens) return failIn("--token-file " + flags.tokenFile, tokens.error());
     options.http.tokens.insert(options.http.tokens.end(), tokens->begin(), tokens->end());
   }
-  options.http.audit = {flags.auditLog, flags.auditMegabytes * kMegabyte, flags.auditBackups};
+  options.http.audit = {flags.auditLog, flags.auditMegabytes * kMegabyte, flags.auditBackups, flags.objectBytes, {}};
+  if (!flags.auditPolicy.empty()) {
+    SLIP_TRY(options.http.audit.policy, readAuditPolicy(flags));
+  }
   options.http.maxBodyBytes = flags.requestBytes;
   options.http.maxInflight = flags.inflight;
   options.http.maxInflightPerUser = flags.inflightPerUser;

@@ -10,7 +10,7 @@ class App;
 namespace slipway::cmd {
 
 struct ApiFlags {
-  std::string tokenFile, auditLog, encryptionKeys, accountKey;
+  std::string tokenFile, auditLog, encryptionKeys, accountKey, auditPolicy;
   std::size_t auditMegabytes = 100;
   unsigned auditBackups = 3;
   std::size_t requestBytes = 3 << 20;

@@ -79,6 +79,7 @@ NodeAgent::NodeAgent(kube::Client& client, kube::Cache& cache, Clock& clock, Tas
       NodeContext{client, cache, clock, runtime, scope, *events_, addresses_, std::move(options)});
   node_->hasPodman = podmanInstalled();
   proxy_ = std::make_shared<ServiceProxy>(clock, scope);
+  udpProxy_ = std::make_shared<UdpProxy>(clock, scope);
 }
 
 NodeAgent::~NodeAgent() = default;

@@ -14,6 +14,7 @@
 #include "kube/pod_streams.h"
 #include "node/node_options.h"
 #include "node/pod_worker.h"
+#include "node/udp_proxy.h"
 #include "node/usage.h"
 
 namespace slipway::node {
@@ -70,6 +71,7 @@ class NodeAgent final : public kube::PodStreams, public std::enable_shared_from_
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  // by pod uid
   kube::Signal namesChanged_, routesChanged_;
   std::shared_ptr<ServiceProxy> proxy_;
+  std::shared_ptr<UdpProxy> udpProxy_;
   std::set<std::string> externalNames_;  // those being resolved
   BlockingPool measuring_{1};            // walks folders
   bool memoryPressure_ = false;

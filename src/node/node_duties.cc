@@ -87,8 +87,10 @@ Task<void> NodeAgent::proxyLoop(std::shared_ptr<NodeAgent> self) {
     const auto services = cache.of(kinds::kService).list();
     const auto slices = cache.of(kinds::kEndpointSlice).list();
     const auto pods = cache.of(kinds::kPod).list();
-    self->proxy_->update(
-        serviceRoutes({services, slices, pods, self->node_->options.hostIp, self->node_->options.apiEndpoint}));
+    RouteInput input{services, slices, pods, self->node_->options.hostIp, self->node_->options.apiEndpoint};
+    self->proxy_->update(serviceRoutes(input));
+    input.protocol = "UDP";
+    self->udpProxy_->update(serviceRoutes(input));
     co_await self->routesChanged_.wait();
     co_await self->node_->clock.sleepFor(kRoutesPause);
   }

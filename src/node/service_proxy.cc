@@ -20,7 +20,7 @@ constexpr auto kDial = std::chrono::seconds(2);
 constexpr auto kFirstLook = std::chrono::milliseconds(20);
 constexpr auto kLastLook = std::chrono::seconds(2);
 
-bool forwarded(const Json& port) { return textAt(port, "protocol", "TCP") == "TCP"; }
+std::string protocolOf(const Json& port) { return textAt(port, "protocol", "TCP"); }
 
 bool isReadyEndpoint(const Json& endpoint) {
   const Json& ready = at(endpoint, "conditions", "ready");
@@ -28,15 +28,14 @@ bool isReadyEndpoint(const Json& endpoint) {
 }
 
 // Ready addresses of a Service's port, over all its slices.
-std::vector<Endpoint> endpointsOf(const Json& service, const std::string& portName,
-                                  const std::vector<kube::Object>& slices) {
+std::vector<Endpoint> endpointsOf(const Json& service, const std::string& portName, const RouteInput& in) {
   std::vector<Endpoint> out;
   const kube::Key key = kube::keyOf(service);
-  for (const kube::Object& slice : slices) {
+  for (const kube::Object& slice : in.slices) {
     if (kube::keyOf(*slice).ns != key.ns) continue;
     if (textAt(at(*slice, "metadata", "labels"), "kubernetes.io/service-name") != key.name) continue;
     for (const Json& port : at(*slice, "ports")) {
-      if (textAt(port, "name") != portName || !forwarded(port)) continue;
+      if (textAt(port, "name") != portName || protocolOf(port) != in.protocol) continue;
       for (const Json& e : at(*slice, "endpoints")) {
         if (!isReadyEndpoint(e)) continue;
         for (const Json& a : at(e, "addresses"))
@@ -59,9 +58,9 @@ void addService(ServiceRoutes& routes, const Json& service, const RouteInput& in
   if (textAt(spec, "sessionAffinity") == "ClientIP")
     affinity = std::chrono::seconds(intAt(at(spec, "sessionAffinityConfig", "clientIP"), "timeoutSeconds", 10800));
   for (const Json& port : at(spec, "ports")) {
-    if (!forwarded(port)) continue;
+    if (protocolOf(port) != in.protocol) continue;
     ServiceRoute route{fmt::format("service {}/{} port {}", key.ns, key.name, intAt(port, "port")),
-                       endpointsOf(service, textAt(port, "name"), in.slices), affinity};
+                       endpointsOf(service, textAt(port, "name"), in), affinity};
     if (route.endpoints.empty() && in.api && key == kube::Key{"default", "kubernetes"}) route.endpoints = {*in.api};
     if (route.endpoints.empty()) continue;
     routes.try_emplace({ip, static_cast<std::uint16_t>(intAt(port, "port"))}, route);
@@ -84,7 +83,7 @@ void addHostPorts(ServiceRoutes& routes, const Json& pod, const RouteInput& in) 
     for (const Json& c : at(pod, "spec", list)) {
       for (const Json& p : at(c, "ports")) {
         const auto hostPort = static_cast<std::uint16_t>(intAt(p, "hostPort"));
-        if (hostPort == 0 || !forwarded(p)) continue;
+        if (hostPort == 0 || protocolOf(p) != in.protocol) continue;
         const std::string host = textAt(p, "hostIP");
         const bool any = host.empty() || host == "0.0.0.0";
         routes.try_emplace({any ? in.hostIp : host, hostPort},
@@ -110,9 +109,9 @@ std::vector<std::string> unforwardedPorts(const Json& service) {
   const Json& spec = at(service, "spec");
   if (textAt(spec, "clusterIP") == "None" || textAt(spec, "type") == "ExternalName") return out;
   for (const Json& port : at(spec, "ports"))
-    if (!forwarded(port))
-      out.push_back(fmt::format("port {} ({} {}) is not forwarded: only TCP is", textAt(port, "name", "of the service"),
-                                textAt(port, "protocol"), intAt(port, "port")));
+    if (protocolOf(port) != "TCP" && protocolOf(port) != "UDP")
+      out.push_back(fmt::format("port {} ({} {}) is not forwarded: only TCP and UDP are",
+                                textAt(port, "name", "of the service"), protocolOf(port), intAt(port, "port")));
   return out;
 }
 

@@ -1,7 +1,7 @@
 // ServiceProxy: makes the addresses of Services answer on this machine: an L4 forwarder on loopback, for what kube-proxy
 // does on a cluster. ClusterIP and NodePort ports, and the host ports of pods, are listened on and every connection is
-// copied to a ready pod in turn (or, with sessionAffinity: ClientIP, always the same one for a client). TCP only. Control
-// loop only.
+// copied to a ready pod in turn (or, with sessionAffinity: ClientIP, always the same one for a client). TCP; udp_proxy.h
+// does the same for datagrams. Control loop only.
 //
 //   proxy->update(serviceRoutes({services, slices, pods, "127.0.0.1", apiEndpoint}));
 //
@@ -41,10 +41,11 @@ struct RouteInput {
   const std::vector<kube::Object>& pods;
   std::string hostIp;           // where node ports and host ports are listened on
   std::optional<Endpoint> api;  // stands behind default/kubernetes
+  std::string protocol = "TCP";
 };
-// Pure. Of two that want the same address and port the first by namespace and name gets it.
+// The routes of one protocol. Pure. Of two that want the same address and port the first by namespace and name gets it.
 ServiceRoutes serviceRoutes(const RouteInput& input);
-// Ports of a Service that nobody forwards, e.g. "port dns (UDP 53): only TCP is forwarded"; empty: all are.
+// Ports of a Service that nobody forwards, e.g. "port a (SCTP 53) is not forwarded: only TCP and UDP are"; empty: all are.
 std::vector<std::string> unforwardedPorts(const Json& service);
 
 class ServiceProxy : public std::enable_shared_from_this<ServiceProxy> {

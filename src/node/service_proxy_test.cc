@@ -42,6 +42,7 @@ TEST(ServiceRoutes, EveryTcpPortOfAServiceLeadsToItsReadyPods) {
                                    {"ports",
                                     {{{"name", "a"}, {"port", 80}, {"nodePort", 30080}},
                                      {{"name", "b"}, {"port", 90}},
+                                     {{"name", "s"}, {"port", 54}, {"protocol", "SCTP"}},
                                      {{"name", "dns"}, {"port", 53}, {"protocol", "UDP"}}}}});
   const auto pods = slice("web", {{{"name", "a"}, {"port", 8080}}, {{"name", "dns"}, {"port", 53}, {"protocol", "UDP"}}},
                           {{{"addresses", {"127.128.0.3"}}},
@@ -50,7 +51,10 @@ TEST(ServiceRoutes, EveryTcpPortOfAServiceLeadsToItsReadyPods) {
   const ServiceRoute a{"service ns/web port 80", {{"127.128.0.2", 8080}, {"127.128.0.3", 8080}}, 10800s};
   EXPECT_THAT(routes({web}, {pods}),
               UnorderedElementsAre(Pair(Endpoint{"127.96.0.9", 80}, a), Pair(Endpoint{"127.0.0.1", 30080}, a)));
-  EXPECT_THAT(unforwardedPorts(*web), ElementsAre("port dns (UDP 53) is not forwarded: only TCP is"));
+  EXPECT_THAT(unforwardedPorts(*web), ElementsAre("port s (SCTP 54) is not forwarded: only TCP and UDP are"));
+  const ServiceRoute dns{"service ns/web port 53", {{"127.128.0.2", 53}, {"127.128.0.3", 53}}, 10800s};
+  EXPECT_THAT(serviceRoutes({{web}, {pods}, {}, "127.0.0.1", {}, "UDP"}),
+              UnorderedElementsAre(Pair(Endpoint{"127.96.0.9", 53}, dns)));
 }
 
 TEST(ServiceRoutes, HeadlessAndExternalServicesHaveNoAddressOfTheirOwn) {

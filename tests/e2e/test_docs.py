@@ -1,12 +1,13 @@
 """The commands of the README's "Use it" section do what it says, as they stand there (ports and folders apart)."""
 import json
+import pathlib
 import re
 import shlex
 import shutil
 import subprocess
 import urllib.request
 
-from conftest import BIN, ROOT, wait_for
+from conftest import BIN, ROOT, SHARED, wait_for
 
 
 def commands(section):
@@ -74,3 +75,16 @@ def test_every_test_that_the_security_page_names_exists():
         assert any(t.startswith(suite + ".") for t in unit) if name == "*" else f"{suite}.{name}" in unit, f"{suite}.{name}"
     for file, name in re.findall(r"`e2e/(\w+\.py)::(\w+)`", text):
         assert f"def {name}(" in (ROOT / "tests/e2e" / file).read_text(), f"{file}::{name}"
+
+
+def test_every_test_and_row_that_the_kubectl_page_names_exists():
+    text = (ROOT / "docs/kubectl.md").read_text()
+    known = {name for file in (ROOT / "tests/e2e").glob("test_*.py") for name in re.findall(r"^def (test_\w+)\(", file.read_text(), re.M)}
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `")]
+    assert len(table) > 35
+    for command, _, rows, tests in table:
+        assert rows or tests, f"nothing shows {command}"
+        assert set(re.findall(r"`(\w+)`", tests)) <= known, command
+        if SHARED:
+            for row in re.findall(r"`([\w-]+)`", rows):
+                assert (pathlib.Path(SHARED) / f"golden/kubectl/k34/{row}.rc").exists(), row

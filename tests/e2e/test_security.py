@@ -99,6 +99,28 @@ def test_the_audit_log_tells_who_did_what(start_platform, tmp_path):
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_an_audit_policy_says_how_much_of_which_request_is_told(start_platform, tmp_path):
+    log, policy = tmp_path / "audit.log", tmp_path / "policy.yaml"
+    policy.write_text("""
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, resources: [{group: "", resources: [secrets]}]}
+- {level: RequestResponse, omitManagedFields: true, verbs: [create], resources: [{group: "", resources: [configmaps]}]}
+- {level: None}
+""")
+    platform = start_platform("--no-node", "--audit-log", str(log), "--audit-policy-file", str(policy))
+    platform.kubectl("create", "secret", "generic", "s", "--from-literal=k=TOP-SECRET-VALUE")
+    platform.kubectl("create", "configmap", "c", "--from-literal=k=v")
+    platform.kubectl("get", "pods")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {(e["level"], e["objectRef"]["resource"]) for e in events} == {("Metadata", "secrets"), ("RequestResponse", "configmaps")}
+    told = next(e for e in events if e["objectRef"]["resource"] == "configmaps")
+    assert told["requestObject"]["data"] == told["responseObject"]["data"] == {"k": "v"}
+    assert "managedFields" not in told["responseObject"]["metadata"] and "TOP-SECRET-VALUE" not in log.read_text()
+
+
 def tokens(folder):
     file = folder / "tokens.csv"
     file.write_text('dave-token,dave,42,"dev"\n')
@@ -107,6 +129,10 @@ def tokens(folder):
 
 @pytest.mark.parametrize("flags, said", [
     (["--token-file", "/nonexistent"], "slipway up: --token-file: cannot read /nonexistent: No such file or directory"),
+    (["--audit-policy-file", "/nonexistent"],
+     "slipway up: --audit-policy-file needs --audit-log FILE: there is no other place for the events"),
+    (["--service-account-signing-key-file", "/dev/null"],
+     "slipway up: --service-account-signing-key-file /dev/null: no PEM of an unencrypted RSA or P-256 key"),
     (["--audit-log", "/nonexistent/a"], "slipway up: audit log /nonexistent/a: No such file or directory; choose another file with --audit-log"),
 ])
 def test_bad_flags_say_so_in_one_line(tmp_path, flags, said):

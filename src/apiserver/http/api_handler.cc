@@ -125,6 +125,10 @@ Task<net::Response> ApiHandler::serve(net::Request request, AuditRecord& record)
     }
     if (!body) co_return errorResponse(body.error());
     call.body = std::move(*body);
+    if (audit_ && audit_->wantsBody(record)) {
+      record.bodyType = std::string(request.headers.getOr("Content-Type", ""));
+      record.body = call.body;
+    }
   }
   call.request = std::move(request);
   net::Response response = co_await dispatch(std::move(call));

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "apiserver/http/content.h"
 #include "base/ids.h"
 #include "base/log.h"
 
@@ -51,12 +52,48 @@ Json responseStatus(const net::Response& response) {
   return out;
 }
 
+// A body as an object; null: it is none, or a text that no decoder knows.
+Json objectOf(const std::string& type, const std::string& bytes) {
+  if (type.find("-patch+") != std::string::npos) {  // JSON or YAML under a name of its own
+    auto patch = parseYamlOrJson(bytes);
+    return patch ? std::move(*patch) : Json();
+  }
+  auto parsed = parseBody(type, bytes);
+  return parsed ? std::move(parsed->object) : Json();
+}
+
+void dropManagedFields(Json& object) {
+  const auto drop = [](Json& one) {
+    if (one.is_object() && one.contains("metadata") && one["metadata"].is_object()) one["metadata"].erase("managedFields");
+  };
+  drop(object);
+  if (object.is_object() && object.contains("items") && object["items"].is_array())
+    for (Json& item : object["items"]) drop(item);
+}
+
+void addObjects(Json& event, const AuditRecord& r, const net::Response& response, std::size_t limit) {
+  const auto add = [&](const char* field, const std::string& type, const std::string& bytes) {
+    if (bytes.size() > limit) {
+      event["annotations"]["audit.k8s.io/truncated"] = "true";
+      return;
+    }
+    Json object = objectOf(type, bytes);
+    if (object.is_null()) return;
+    if (r.told->omitManagedFields) dropManagedFields(object);
+    event[field] = std::move(object);
+  };
+  if (!r.info.isResource) return;
+  if (!r.body.empty()) add("requestObject", r.bodyType, r.body);
+  if (r.told->level == AuditLevel::RequestResponse && !response.body.streaming())
+    add("responseObject", std::string(response.headers.getOr("Content-Type", "")), response.body.bytes());
+}
+
 }  // namespace
 
-Json auditEvent(const AuditRecord& r, const net::Response& response, WallTime now) {
+Json auditEvent(const AuditRecord& r, const net::Response& response, WallTime now, std::size_t maxObjectBytes) {
   Json event{{"kind", "Event"},
              {"apiVersion", "audit.k8s.io/v1"},
-             {"level", "Metadata"},
+             {"level", auditLevelName(r.told ? r.told->level : AuditLevel::Metadata)},
              {"auditID", r.id},
              {"stage", response.body.streaming() ? "ResponseStarted" : "ResponseComplete"},
              {"requestURI", cut(r.uri)},
@@ -73,7 +110,17 @@ Json auditEvent(const AuditRecord& r, const net::Response& response, WallTime no
     event["annotations"] = {{"authorization.k8s.io/decision", r.decision->allowed ? "allow" : "forbid"},
                             {"authorization.k8s.io/reason", r.decision->reason}};
   }
+  if (r.told && r.told->level >= AuditLevel::Request) addObjects(event, r, response, maxObjectBytes);
   return event;
+}
+
+AuditDecision AuditLog::decide(const AuditRecord& record) const {
+  return options_.policy ? options_.policy->decide(record.user, record.info) : AuditDecision{};
+}
+
+bool AuditLog::wantsBody(AuditRecord& record) const {
+  if (!record.told) record.told = decide(record);
+  return record.told->level >= AuditLevel::Request;
 }
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(AuditOptions options, std::shared_ptr<Clock> clock) {
@@ -116,8 +163,10 @@ AuditRecord AuditLog::begin(const net::Request& request) const {
   return record;
 }
 
-void AuditLog::write(const AuditRecord& record, const net::Response& response) {
-  const std::string line = dumpJson(auditEvent(record, response, clock_->wall())) + "\n";
+void AuditLog::write(AuditRecord& record, const net::Response& response) {
+  if (!record.told) record.told = decide(record);
+  if (record.told->level == AuditLevel::None) return;
+  const std::string line = dumpJson(auditEvent(record, response, clock_->wall(), options_.maxObjectBytes)) + "\n";
   if (size_ != 0 && size_ + line.size() > options_.maxBytes) rotate();
   if (file_ < 0) (void)openFile();
   const ssize_t written = file_ < 0 ? -1 : ::write(file_, line.data(), line.size());

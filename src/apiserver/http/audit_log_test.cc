@@ -33,7 +33,9 @@ std::vector<Json> linesOf(const fs::path& path) {
 class AuditLogTest : public HttpFixture {
  protected:
   AuditLogTest() : AuditLogTest(std::make_shared<Folder>()) {}
-  explicit AuditLogTest(std::shared_ptr<Folder> f) : HttpFixture(options(*f)), folder(f), path(f->path / "audit.log") {}
+  explicit AuditLogTest(std::shared_ptr<Folder> f) : AuditLogTest(f, options(*f)) {}
+  AuditLogTest(std::shared_ptr<Folder> f, TestApiOptions o)
+      : HttpFixture(std::move(o)), folder(f), path(f->path / "audit.log") {}
   static TestApiOptions options(const Folder& f) {
     TestApiOptions o;
     o.http.audit = {(f.path / "audit.log").string(), 8192, 2};
@@ -88,6 +90,53 @@ TEST_F(AuditLogTest, EveryRequestIsOneEventOfWhoDidWhatWithWhichResult) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
+class AuditLevelsTest : public AuditLogTest {
+ protected:
+  AuditLevelsTest() : AuditLevelsTest(std::make_shared<Folder>()) {}
+  explicit AuditLevelsTest(std::shared_ptr<Folder> f) : AuditLogTest(f, withPolicy(*f)) {}
+  static TestApiOptions withPolicy(const Folder& f) {
+    TestApiOptions o = options(f);
+    o.http.audit.maxBytes = 1 << 20;
+    o.http.audit.maxObjectBytes = 4096;
+    o.http.audit.policy = AuditPolicy::parse(R"(
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+rules:
+- {level: None, verbs: [get, list]}
+- {level: Metadata, resources: [{group: "", resources: [secrets]}]}
+- {level: Request, verbs: [patch]}
+- {level: RequestResponse}
+)")
+                              .value();
+    return o;
+  }
+};
+
+TEST_F(AuditLevelsTest, ThePolicySaysHowMuchIsTold) {
+  const std::string ns = "/api/v1/namespaces/default/";
+  EXPECT_EQ(call("GET", ns + "configmaps").status, 200);
+  ASSERT_EQ(post(ns + "secrets", {{"metadata", {{"name", "s"}}}, {"stringData", {{"k", "TOP-SECRET"}}}}).status, 201);
+  ASSERT_EQ(post(ns + "configmaps", {{"metadata", {{"name", "c"}}}, {"data", {{"k", "v"}}}}).status, 201);
+  ASSERT_EQ(
+      call("PATCH", ns + "configmaps/c", R"({"data":{"k":"w"}})", {{"Content-Type", "application/merge-patch+json"}}).status,
+      200);
+  ASSERT_EQ(post(ns + "configmaps", {{"metadata", {{"name", "d"}}}, {"data", {{"k", std::string(5000, 'x')}}}}).status, 201);
+  const auto events = linesOf(path);
+  ASSERT_EQ(events.size(), 4u);
+  EXPECT_EQ(events[0]["level"], "Metadata");
+  EXPECT_FALSE(events[0].contains("requestObject") || events[0].contains("responseObject"));
+  EXPECT_EQ(events[1]["level"], "RequestResponse");
+  EXPECT_EQ(events[1]["requestObject"]["data"]["k"], "v");
+  EXPECT_FALSE(at(events[1], "responseObject", "metadata", "uid").is_null());
+  EXPECT_FALSE(events[1]["responseObject"]["metadata"].contains("managedFields"));
+  EXPECT_EQ(events[2]["level"], "Request");
+  EXPECT_EQ(events[2]["requestObject"], (Json{{"data", {{"k", "w"}}}}));
+  EXPECT_FALSE(events[2].contains("responseObject"));
+  EXPECT_EQ(events[3]["annotations"]["audit.k8s.io/truncated"], "true");
+  EXPECT_FALSE(events[3].contains("requestObject"));
+}
+
 TEST_F(AuditLogTest, TheFilesAreBoundedInSizeAndNumber) {
   for (int i = 0; i < 100; ++i) call("GET", "/api/v1/namespaces/default/configmaps");
   std::size_t files = 0;
@@ -110,7 +159,8 @@ TEST(AuditLog, AFullDiskDropsLinesAndServesOn) {
   auto log = AuditLog::open({.path = "/dev/full"}, std::make_shared<FakeClock>());
   ASSERT_TRUE(log) << log.error().message;
   net::Request request;
-  (*log)->write((*log)->begin(request), net::Response::text(200, "ok"));
+  AuditRecord record = (*log)->begin(request);
+  (*log)->write(record, net::Response::text(200, "ok"));
   EXPECT_EQ((*log)->dropped(), 1u);
 }
 

@@ -181,6 +181,13 @@ Result<ParsedBody> parseBody(std::string_view contentType, const std::string& by
   return body;
 }
 
+Result<net::Response> protobufResponse(int status, const Json& object) {
+  SLIP_TRY(std::string body, encodeProtobuf(object));
+  net::Response response = jsonResponse(status, std::move(body));
+  response.headers.set("Content-Type", kProtobufType);
+  return response;
+}
+
 net::Response jsonResponse(int status, std::string body) {
   net::Response response;
   response.status = status;

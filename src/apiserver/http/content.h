@@ -37,6 +37,8 @@ Result<Json> parseYamlOrJson(const std::string& bytes);
 
 inline constexpr const char* kProtobufType = "application/vnd.kubernetes.protobuf";
 net::Response jsonResponse(int status, std::string body);
+// Error as encodeProtobuf().
+Result<net::Response> protobufResponse(int status, const Json& object);
 net::Response errorResponse(const Error& error);
 void addWarnings(net::Response& response, const std::vector<std::string>& warnings);
 

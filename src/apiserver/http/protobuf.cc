@@ -110,8 +110,20 @@ class Decoder {
       case Kind::String: return Json(std::string(wire.bytes));
       case Kind::Bytes: return Json(base64Encode(wire.bytes));
       case Kind::Message: return message(*f.message, wire.bytes, path, depth + 1);
+      case Kind::Texts: return texts(wire.bytes, path);
       default: return special(f, wire.bytes, path);
     }
+  }
+
+  static Result<Json> texts(std::string_view bytes, const std::string& path) {
+    Json all = Json::array();
+    Reader reader(bytes);
+    while (!reader.done()) {
+      const auto item = reader.next();
+      if (!item || item->number != 1 || item->type != 2) return malformed(path);
+      all.push_back(std::string(item->bytes));
+    }
+    return all;
   }
 
   // Messages that are scalars in JSON.

@@ -67,6 +67,13 @@ Result<std::optional<std::string>> sized(const ProtoField& f, const Json& value)
       if (!value.is_string() && !value.is_number_integer()) return std::nullopt;
       return std::optional(intOrString(value));
     case Kind::RawJson: bytes(out, 1, dumpJson(value)); return std::optional(std::move(out));
+    case Kind::Texts:
+      if (!value.is_array()) return std::nullopt;
+      for (const Json& item : value) {
+        if (!item.is_string()) return std::nullopt;
+        bytes(out, 1, item.get_ref<const std::string&>());
+      }
+      return std::optional(std::move(out));
     case Kind::Message:
       if (!value.is_object()) return std::nullopt;
       SLIP_CHECK(message(out, *f.message, value, nullptr));

@@ -44,7 +44,7 @@ authentication/v1/TokenRequestStatus: 1=token:string 2=expirationTimestamp:time
 authentication/v1/TokenReview: 1=metadata:meta/v1/ObjectMeta 2=spec:authentication/v1/TokenReviewSpec 3=status:authentication/v1/TokenReviewStatus
 authentication/v1/TokenReviewSpec: 1=token:string 2=audiences:string[]
 authentication/v1/TokenReviewStatus: 1=authenticated:bool 2=user:authentication/v1/UserInfo 4=audiences:string[] 3=error:string
-authentication/v1/UserInfo: 1=username:string 2=uid:string 3=groups:string[]
+authentication/v1/UserInfo: 1=username:string 2=uid:string 3=groups:string[] 4=extra:texts{}
 authorization/v1/FieldSelectorAttributes: 1=rawSelector:string 2=requirements:meta/v1/FieldSelectorRequirement[]
 authorization/v1/LabelSelectorAttributes: 1=rawSelector:string 2=requirements:meta/v1/LabelSelectorRequirement[]
 authorization/v1/LocalSubjectAccessReview: 1=metadata:meta/v1/ObjectMeta 2=spec:authorization/v1/SubjectAccessReviewSpec 3=status:authorization/v1/SubjectAccessReviewStatus
@@ -57,7 +57,7 @@ authorization/v1/SelfSubjectAccessReviewSpec: 1=resourceAttributes:authorization
 authorization/v1/SelfSubjectRulesReview: 1=metadata:meta/v1/ObjectMeta 2=spec:authorization/v1/SelfSubjectRulesReviewSpec 3=status:authorization/v1/SubjectRulesReviewStatus
 authorization/v1/SelfSubjectRulesReviewSpec: 1=namespace:string
 authorization/v1/SubjectAccessReview: 1=metadata:meta/v1/ObjectMeta 2=spec:authorization/v1/SubjectAccessReviewSpec 3=status:authorization/v1/SubjectAccessReviewStatus
-authorization/v1/SubjectAccessReviewSpec: 1=resourceAttributes:authorization/v1/ResourceAttributes* 2=nonResourceAttributes:authorization/v1/NonResourceAttributes* 3=user:string 4=groups:string[] 6=uid:string
+authorization/v1/SubjectAccessReviewSpec: 1=resourceAttributes:authorization/v1/ResourceAttributes* 2=nonResourceAttributes:authorization/v1/NonResourceAttributes* 3=user:string 4=groups:string[] 5=extra:texts{} 6=uid:string
 authorization/v1/SubjectAccessReviewStatus: 1=allowed:bool 4=denied:bool 2=reason:string 3=evaluationError:string
 authorization/v1/SubjectRulesReviewStatus: 1=resourceRules:authorization/v1/ResourceRule[] 2=nonResourceRules:authorization/v1/NonResourceRule[] 3=incomplete:bool 4=evaluationError:string
 autoscaling/v1/CrossVersionObjectReference: 1=kind:string 2=name:string 3=apiVersion:string

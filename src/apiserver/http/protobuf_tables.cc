@@ -7,15 +7,15 @@ namespace slipway::apiserver {
 namespace {
 
 // One message a line: package/Name: number=jsonName:type …. Types: string, bytes, int, bool, time, microtime, quantity,
-// intstr, json, or a message. Suffix * : a pointer in Go; [] : repeated; {} : map from string. Name "-" : inline. The text
-// is in protobuf_core.cc and protobuf_groups.cc.
+// intstr, json, texts (a list of strings in JSON, a message on the wire), or a message. Suffix * : a pointer in Go; [] :
+// repeated; {} : map from string. Name "-" : inline. The text is in protobuf_core.cc and protobuf_groups.cc.
 
 const std::map<std::string_view, ProtoField::Kind> kScalars = {
     {"string", ProtoField::Kind::String},     {"bytes", ProtoField::Kind::Bytes},
     {"int", ProtoField::Kind::Int},           {"bool", ProtoField::Kind::Bool},
     {"time", ProtoField::Kind::Time},         {"microtime", ProtoField::Kind::MicroTime},
     {"quantity", ProtoField::Kind::Quantity}, {"intstr", ProtoField::Kind::IntOrString},
-    {"json", ProtoField::Kind::RawJson}};
+    {"json", ProtoField::Kind::RawJson},      {"texts", ProtoField::Kind::Texts}};
 
 bool cut(std::string& text, std::string_view suffix) {
   if (text.size() < suffix.size() || text.compare(text.size() - suffix.size(), suffix.size(), suffix) != 0) return false;

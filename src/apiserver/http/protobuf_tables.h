@@ -10,7 +10,19 @@ namespace slipway::apiserver {
 struct ProtoMessage;
 
 struct ProtoField {
-  enum class Kind { String, Bytes, Int, Bool, Time, MicroTime, Quantity, IntOrString, RawJson, Message } kind = Kind::String;
+  enum class Kind {
+    String,
+    Bytes,
+    Int,
+    Bool,
+    Time,
+    MicroTime,
+    Quantity,
+    IntOrString,
+    RawJson,
+    Texts,
+    Message
+  } kind = Kind::String;
   std::string name;  // JSON name; "" means inline: the fields of the message are the parent's
   bool repeated = false, map = false;
   bool pointer = false;  // absence is told by not writing it: zero values are real

@@ -79,6 +79,24 @@ TEST(ProtobufTest, WhatIsEncodedDecodesToTheSameObject) {
   EXPECT_EQ(*decoded, pod) << decoded->dump(1);
 }
 
+TEST(ProtobufTest, ListsThatAreMessagesOnTheWire) {
+  Json review = Json::parse(R"({"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview","status":{"userInfo":
+    {"username":"u","extra":{"scopes":["a","b"],"none":[]}}}})");
+  const auto encoded = encodeProtobuf(review);
+  ASSERT_TRUE(encoded) << encoded.error().message;
+  EXPECT_NE(encoded->find(std::string("scopes\x12\x06\x0a\x01"
+                                      "a\x0a\x01"
+                                      "b",
+                                      14)),
+            std::string::npos);
+  const auto decoded = decodeProtobuf(*encoded);
+  ASSERT_TRUE(decoded) << decoded.error().message;
+  review["metadata"] = at(*decoded, "metadata");
+  EXPECT_EQ(at(*decoded, "status"), review["status"]);
+  review["status"]["userInfo"]["extra"]["scopes"] = "a";
+  EXPECT_FALSE(encodeProtobuf(review));
+}
+
 TEST(ProtobufTest, WhatTheTablesCannotSayIsRefusedNotDropped) {
   auto refused =
       encodeProtobuf({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "x"}}}, {"strange", 1}});

@@ -26,13 +26,6 @@ bool servesNone(const Call& call, const Resource& resource) {
   return none && !asProtobuf(call, resource);
 }
 
-Result<net::Response> protobufResponse(int status, const Json& object) {
-  SLIP_TRY(std::string body, encodeProtobuf(object));
-  net::Response response = jsonResponse(status, std::move(body));
-  response.headers.set("Content-Type", kProtobufType);
-  return response;
-}
-
 Result<std::size_t> limitOf(const net::Request& request) {
   const auto text = request.queryValue("limit");
   if (!text || text->empty()) return 0;

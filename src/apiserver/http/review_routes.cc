@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "apiserver/api_status.h"
+#include "apiserver/http/protobuf.h"
 
 namespace slipway::apiserver {
 namespace {
@@ -21,6 +22,12 @@ std::vector<std::string> strings(const Json& list) {
     if (item.is_string()) out.push_back(item.get<std::string>());
   }
   return out;
+}
+
+Result<net::Response> answer(const Call& call, const Json& review) {
+  if (call.accepted.protobuf && protobufKnows(textAt(review, "apiVersion"), textAt(review, "kind")))
+    return protobufResponse(201, review);
+  return jsonResponse(201, dumpJson(review));
 }
 
 UserInfo subjectOf(const Json& spec) {
@@ -48,7 +55,7 @@ Result<net::Response> ReviewRoutes::handle(const Call& call) const {
   const std::string& kind = call.info.resource;
   if (kind == "serviceaccounts") {
     SLIP_TRY(const Json made, tokens_.request(call.info.ns, call.info.name, review));
-    return jsonResponse(201, dumpJson(made));
+    return answer(call, made);
   }
   if (kind == "selfsubjectaccessreviews") {
     SLIP_TRY(review["status"], accessReview(spec, call.user, ""));
@@ -63,7 +70,7 @@ Result<net::Response> ReviewRoutes::handle(const Call& call) const {
   }
   review["apiVersion"] = call.info.group + "/v1";
   if (!review.contains("metadata")) review["metadata"] = Json::object();
-  return jsonResponse(201, dumpJson(review));
+  return answer(call, review);
 }
 
 Result<Json> ReviewRoutes::accessReview(const Json& spec, const UserInfo& user, const std::string& ns) const {

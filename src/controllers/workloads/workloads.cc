@@ -6,6 +6,7 @@
 #include "controllers/workloads/replica_set.h"
 #include "controllers/workloads/scheduler.h"
 #include "controllers/workloads/stateful_set.h"
+#include "controllers/workloads/taint_eviction.h"
 #include "controllers/workloads/volume_claims.h"
 #include "kube/event_recorder.h"
 
@@ -102,6 +103,7 @@ struct Builder {
   void volumes();
   void scheduler();
   void podCleanup();
+  void taintEviction();
 };
 
 void Builder::deployments() {
@@ -235,6 +237,32 @@ void Builder::podCleanup() {
                                                   PodCleanupOptions{.keepFinished = options.keepFinishedPods}));
 }
 
+void Builder::taintEviction() {
+  auto events = recorder("taint-eviction-controller");
+  auto& pods = deps.cache.of(kinds::kPod);
+  auto& nodes = deps.cache.of(kinds::kNode);
+  const auto evicts = [](const Json& node) {
+    const Json& taints = at(node, "spec", "taints");
+    return std::any_of(taints.begin(), taints.end(), [](const Json& t) { return textAt(t, "effect") == "NoExecute"; });
+  };
+  auto c = make("tainteviction", 1);
+  c->watches(kinds::kPod, [&nodes, evicts](const InformerEvent& e) {
+    const Object node = nodes.get({"", textAt(at(*e.object, "spec"), "nodeName")});
+    return node && evicts(*node);
+  });
+  c->maps(kinds::kNode, [&pods, evicts](const InformerEvent& e) {
+    Keys keys;
+    const bool was = e.old && evicts(*e.old);
+    if (!was && !evicts(*e.object)) return keys;
+    if (e.old && at(*e.old, "spec", "taints") == at(*e.object, "spec", "taints")) return keys;
+    for (const auto& pod : pods.list()) {
+      if (textAt(at(*pod, "spec"), "nodeName") == kube::keyOf(*e.object).name) keys.push_back(kube::keyOf(*pod));
+    }
+    return keys;
+  });
+  c->start(with<TaintEvictionReconciler>(events, deps.client, deps.cache, deps.clock, *events));
+}
+
 }  // namespace
 
 bool Workloads::idle() const {
@@ -249,6 +277,7 @@ Workloads startWorkloads(WorkloadDeps deps, WorkloadOptions options) {
   builder.endpoints();
   builder.volumes();
   builder.scheduler();
+  builder.taintEviction();
   builder.podCleanup();
   return std::move(builder.out);
 }
