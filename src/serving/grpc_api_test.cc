@@ -120,6 +120,10 @@ TEST_F(GrpcApiTest, LoadsAndUnloadsInBothSpellings) {
   EXPECT_EQ(infer("RepositoryModelUnload", text(2, "other")), "5 Model with name other does not exist.");
   const auto missing = infer("RepositoryModelLoad", text(1, "nope"));
   EXPECT_TRUE(missing.starts_with("14 Model with name nope is not ready: ")) << missing;
+  EXPECT_EQ(infer("RepositoryIndex", "").find("nope"), std::string::npos) << "a name without files is no model";
+  fs::create_directories(folder / "bad");
+  std::ofstream(folder / "bad/model.sums") << "x";
+  EXPECT_TRUE(infer("RepositoryModelLoad", text(1, "bad")).starts_with("14 Model with name bad is not ready: "));
   EXPECT_NE(infer("RepositoryIndex", "").find("UNAVAILABLE"), std::string::npos);
   std::string readyOnly;
   appendNumber(readyOnly, 2, 1);

@@ -18,8 +18,9 @@ Status ModelRepository::load(const std::string& name) {
   auto loaded = loader_(name == mainName_ ? folder_ : folder_ / name);
   const std::lock_guard lock(mutex_);
   if (!loaded) {
-    const auto slot = slots_.find(name);
-    if (slot != slots_.end()) slot->second.failure = loaded.error().message;
+    // A name without files is no model; one whose files are bad is listed with the reason.
+    const bool known = loaded.error().code != Code::NotFound || slots_.contains(name);
+    if (known) slots_[name].failure = loaded.error().message;
     return fail(std::move(loaded).error());
   }
   slots_[name] = Slot{std::move(*loaded), {}};

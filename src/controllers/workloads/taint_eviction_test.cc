@@ -27,13 +27,18 @@ Json forSeconds(const char* key, int seconds) {
 TEST(StaysFor, TheShortestTolerationOfEveryNoExecuteTaintCounts) {
   const Json other = {{"key", "more"}, {"effect", "NoExecute"}};
   EXPECT_EQ(staysFor(podWith(Json::array()), tainted(Json::array())), std::nullopt);
-  EXPECT_EQ(staysFor(podWith(Json::array()), tainted({{{"key", "a"}, {"effect", "NoSchedule"}}})), std::nullopt);
-  EXPECT_EQ(staysFor(podWith(Json::array()), tainted({kTaint})), 0s);
-  EXPECT_EQ(staysFor(podWith({{{"operator", "Exists"}}}), tainted({kTaint, other})), std::nullopt);
-  EXPECT_EQ(staysFor(podWith({forSeconds("out", 60), forSeconds("more", 20)}), tainted({kTaint, other})), 20s);
-  EXPECT_EQ(staysFor(podWith({forSeconds("out", 60)}), tainted({kTaint, other})), 0s);
-  EXPECT_EQ(staysFor(podWith({forSeconds("out", -5)}), tainted({kTaint})), 0s);
-  EXPECT_EQ(staysFor(podWith({forSeconds("more", 5), {{"operator", "Exists"}}}), tainted({kTaint})), std::nullopt);
+  EXPECT_EQ(staysFor(podWith(Json::array()), tainted(Json::array({{{"key", "a"}, {"effect", "NoSchedule"}}}))),
+            std::nullopt);
+  EXPECT_EQ(staysFor(podWith(Json::array()), tainted(Json::array({kTaint}))), 0s);
+  EXPECT_EQ(staysFor(podWith(Json::array({{{"operator", "Exists"}}})), tainted(Json::array({kTaint, other}))), std::nullopt);
+  EXPECT_EQ(
+      staysFor(podWith(Json::array({forSeconds("out", 60), forSeconds("more", 20)})), tainted(Json::array({kTaint, other}))),
+      20s);
+  EXPECT_EQ(staysFor(podWith(Json::array({forSeconds("out", 60)})), tainted(Json::array({kTaint, other}))), 0s);
+  EXPECT_EQ(staysFor(podWith(Json::array({forSeconds("out", -5)})), tainted(Json::array({kTaint}))), 0s);
+  EXPECT_EQ(
+      staysFor(podWith(Json::array({forSeconds("more", 5), {{"operator", "Exists"}}})), tainted(Json::array({kTaint}))),
+      std::nullopt);
 }
 
 class TaintEvictionTest : public ::testing::Test {
@@ -69,8 +74,8 @@ class TaintEvictionTest : public ::testing::Test {
 };
 
 TEST_F(TaintEvictionTest, APodStaysAsLongAsItTolerates) {
-  api.put(tainted({kTaint}));
-  api.put(podWith({forSeconds("out", 60)}));
+  api.put(tainted(Json::array({kTaint})));
+  api.put(podWith(Json::array({forSeconds("out", 60)})));
   sync();
   EXPECT_EQ(look().requeueAfter, 60s);
   clock.advance(59s);
@@ -82,8 +87,8 @@ TEST_F(TaintEvictionTest, APodStaysAsLongAsItTolerates) {
 }
 
 TEST_F(TaintEvictionTest, ATaintThatGoesInTimeChangesNothing) {
-  api.put(tainted({kTaint}));
-  api.put(podWith({forSeconds("out", 60)}));
+  api.put(tainted(Json::array({kTaint})));
+  api.put(podWith(Json::array({forSeconds("out", 60)})));
   sync();
   EXPECT_EQ(look().requeueAfter, 60s);
   clock.advance(30s);
@@ -93,7 +98,7 @@ TEST_F(TaintEvictionTest, ATaintThatGoesInTimeChangesNothing) {
   clock.advance(100s);
   look();
   EXPECT_EQ(api.all(kinds::kPod).size(), 1u);
-  api.put(tainted({kTaint}));
+  api.put(tainted(Json::array({kTaint})));
   sync();
   EXPECT_EQ(look().requeueAfter, 60s) << "the time begins anew";
 }
