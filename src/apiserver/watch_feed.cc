@@ -24,10 +24,10 @@ constexpr std::size_t kStepPieces = 8;
 const std::string kEverywhere;  // the namespace of those who watch all
 
 // The time between two beats, by the number of watches of a resource. A few watches wait for nothing; a thousand, each of
-// which costs some 15 us a write, get what has gathered every 60 ms.
+// which costs some 15 us a write, get what has gathered every 100 ms.
 std::chrono::microseconds beatTime(std::size_t watches) {
   constexpr std::size_t kFew = 64;
-  constexpr std::chrono::microseconds kEach{60}, kMost{300'000};
+  constexpr std::chrono::microseconds kEach{100}, kMost{400'000};
   return watches <= kFew ? std::chrono::microseconds(0) : std::min(kMost, kEach * static_cast<int>(watches));
 }
 
