@@ -1,5 +1,7 @@
 #include "apiserver/watch_feed.h"
 
+#include <malloc.h>
+
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -24,10 +26,10 @@ constexpr std::size_t kStepPieces = 8;
 const std::string kEverywhere;  // the namespace of those who watch all
 
 // The time between two beats, by the number of watches of a resource. A few watches wait for nothing; a thousand, each of
-// which costs some 15 us a write, get what has gathered every 60 ms.
+// which costs some 15 us a write, get what has gathered every 100 ms.
 std::chrono::microseconds beatTime(std::size_t watches) {
   constexpr std::size_t kFew = 64;
-  constexpr std::chrono::microseconds kEach{60}, kMost{300'000};
+  constexpr std::chrono::microseconds kEach{100}, kMost{400'000};
   return watches <= kFew ? std::chrono::microseconds(0) : std::min(kMost, kEach * static_cast<int>(watches));
 }
 
@@ -78,6 +80,7 @@ struct WatchFeeds::State : std::enable_shared_from_this<WatchFeeds::State> {
   std::map<std::string, std::weak_ptr<Feed>> feeds;                       // by audience
   std::map<std::string, Channel, std::less<>> channels;                   // by resource
   std::deque<std::pair<std::weak_ptr<Feed>, std::uint64_t>> oldestFirst;  // pieces
+  std::size_t left = 0;                                                   // readers since memory was given back
   bool closed = false;
 
   std::shared_ptr<Feed> feedOf(const WatchAudience& audience, RenderItems render);
@@ -88,6 +91,7 @@ struct WatchFeeds::State : std::enable_shared_from_this<WatchFeeds::State> {
   void schedule(const std::string& resource, Channel& channel);
   void beat(Channel& channel);
   void forget();
+  void gone();
   void close();
   static std::string keyOf(const WatchAudience& a) { return a.resource + '\n' + a.ns + '\n' + a.key; }
 };
@@ -103,6 +107,7 @@ class WatchFeeds::Reader final : public WatchReader {
     --channel().readers;
     feed_->readers.erase(this);
     if (feed_->readers.empty()) state_->drop(*feed_);
+    state_->gone();
   }
 
   std::uint64_t cursor() const { return cursor_; }
@@ -316,6 +321,14 @@ void WatchFeeds::State::beat(Channel& channel) {
     feed->wake();
   }
   forget();
+}
+
+// Thousands of watches that end leave free memory between what stays, which only the kernel can use for others.
+void WatchFeeds::State::gone() {
+  constexpr std::size_t kMany = 250;
+  if (closed || ++left < kMany) return;
+  left = 0;
+  asio::post(hub.executor(), [] { ::malloc_trim(0); });  // when their connections are gone too
 }
 
 void WatchFeeds::State::close() {
