@@ -128,6 +128,8 @@ TEST_F(GrpcApiTest, LoadsAndUnloadsInBothSpellings) {
   std::string readyOnly;
   appendNumber(readyOnly, 2, 1);
   EXPECT_EQ(infer("RepositoryIndex", readyOnly).find("UNAVAILABLE"), std::string::npos);
+  EXPECT_NE(infer("RepositoryIndex", readyOnly).find("sums"), std::string::npos);
+  EXPECT_EQ(infer("RepositoryIndex", "").find("other"), std::string::npos);
 }
 
 TEST_F(GrpcApiTest, ChecksHealthByServiceAndModel) {
