@@ -263,9 +263,12 @@ Result<Content> readText(std::string_view text, const trees::Limits& limits) {
     const std::string place = fmt::format("tree {}", content.forest.trees());
     keys.clear();
     while ((more = lines.next(line)) && !line.empty() && !line.starts_with("Tree=")) addLine(keys, line);
+    // The library ends every tree with an empty line: without it the last number may be half there.
+    if (!more) return fail(Code::Invalid, fmt::format("{}: the file ends inside it; is it cut off?", place));
     SLIP_CHECK(readTree({place, keys}, content, anyLinear));
     while (more && line.empty()) more = lines.next(line);
   }
+  if (content.forest.trees() == 0) return fail(Code::Invalid, "it has no trees; is the file cut off?");
   if (!anyLinear) content.linear = {};
   if (const Block block{"", head}; block.has("tree_sizes")) {
     SLIP_TRY(const std::string_view sizes, block.text("tree_sizes"));
