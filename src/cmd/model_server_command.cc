@@ -107,14 +107,15 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
 
 void addModelServerCommand(CLI::App& app, int* exitCode) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("model-server", "Serve one model over HTTP: KServe's V1 and V2 protocols (scikit-learn, xgboost, LightGBM, CatBoost)");
+  CLI::App* command = app.add_subcommand(
+      "model-server", "Serve one model over HTTP: KServe's V1 and V2 protocols (scikit-learn, xgboost, LightGBM, CatBoost)");
   serving::ModelServerOptions& s = flags->server;
   const auto add = [&](const char* name, auto& into, const char* help) {
     return command->add_option(spelled(name), into, help)->capture_default_str();
   };
   add("model_name", s.modelName, "Name under which the model is served");
-  add("model_dir", s.modelDir, "Folder with one model file (model.joblib, .pkl, .bst, .json, .ubj, .txt, .cbm), or the file");
+  add("model_dir", s.modelDir,
+      "Folder with one model file (model.joblib, .pkl, .bst, .json, .ubj, .txt, .cbm), or the file");
   add("http_port", s.port, "Port to listen on; 0 for any free one");
   add("host", s.address, "Address to listen on; SLIPWAY_POD_IP wins when it is set");
   add("workers", s.workers, "Event loops, one thread each")->check(CLI::Range(1, 256));

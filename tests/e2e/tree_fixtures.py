@@ -123,7 +123,7 @@ def write_xgb(folder, only, small):
     import xgboost as xgb
     version = tuple(int(p) for p in xgb.__version__.split(".")[:2])
     legacy = version < (2, 1)
-    extensions = [".bst"] if legacy else [".json", ".ubj"]
+    extensions = ([".bst"] if small else [".bst", ".json", ".ubj"]) if legacy else [".json", ".ubj"]
     for case, params, options in xgb_cases():
         name = f"xgb{version[0]}{version[1]}-{case}"
         if (only and name not in only) or (small and case not in SMALL_XGB):
@@ -138,7 +138,7 @@ def write_xgb(folder, only, small):
             if small and not legacy and extension == (".ubj" if case in ("dart", "linear", "categorical-partition") else ".json"):
                 continue
             path = folder / (name + extension)
-            if legacy:
+            if extension == ".bst":
                 path.write_bytes(bytes(booster.save_raw(raw_format="deprecated")))
             else:
                 booster.save_model(path)

@@ -19,7 +19,7 @@ class CatboostEngineModel final : public Model {
   CatboostEngineModel(std::unique_ptr<catboost::CatboostModel> model, bool proba) : model_(std::move(model)) {
     const catboost::Facts& facts = model_->facts();
     const bool classifier = !facts.classNames.empty();
-    answer_ = classifier ? (proba ? Answer::Probabilities : Answer::Labels)
+    answer_ = classifier                                           ? (proba ? Answer::Probabilities : Answer::Labels)
               : facts.loss == "Poisson" || facts.loss == "Tweedie" ? Answer::Exponent
                                                                    : Answer::Raw;
     metadata_.platform = "catboost";
@@ -64,16 +64,19 @@ class CatboostEngineModel final : public Model {
     std::vector<std::string> texts;
     std::size_t rows = 0;
     for (std::size_t c = 0; c < facts.columns; ++c) {
-      const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const Tensor& t) { return t.name == facts.names[c]; });
+      const auto input =
+          std::find_if(inputs.begin(), inputs.end(), [&](const Tensor& t) { return t.name == facts.names[c]; });
       if (input == inputs.end())
-        return fail(Code::BadRequest, fmt::format("no input named '{}': inputs per column carry the names of the features", facts.names[c]));
+        return fail(Code::BadRequest,
+                    fmt::format("no input named '{}': inputs per column carry the names of the features", facts.names[c]));
       if (c == 0) {
         rows = input->elements();
         texts.resize(rows * facts.columns);
       }
       if (input->elements() != rows || rows == 0)
-        return fail(Code::BadRequest, fmt::format("input '{}' has {} values, '{}' has {}: every column needs the same number, at least one",
-                                                  input->name, input->elements(), facts.names[0], rows));
+        return fail(Code::BadRequest,
+                    fmt::format("input '{}' has {} values, '{}' has {}: every column needs the same number, at least one",
+                                input->name, input->elements(), facts.names[0], rows));
       if (input->type == DataType::Bytes) {
         for (std::size_t i = 0; i < rows; ++i) texts[i * facts.columns + c] = input->texts[i];
         continue;
@@ -96,7 +99,8 @@ class CatboostEngineModel final : public Model {
     } else if (answer_ == Answer::Probabilities) {
       const std::size_t classes = facts.classNames.size();
       std::vector<double> p(input.rows * classes);
-      for (std::size_t i = 0; i < input.rows; ++i) model_->probabilities(raw->data() + i * facts.dimensions, p.data() + i * classes);
+      for (std::size_t i = 0; i < input.rows; ++i)
+        model_->probabilities(raw->data() + i * facts.dimensions, p.data() + i * classes);
       out.push_back(Tensor::of<double>("output-0", std::move(shape), p));
     } else {
       if (answer_ == Answer::Exponent)

@@ -22,9 +22,15 @@ bool startsAsLightgbm(std::string_view head) { return head.starts_with("tree\n")
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats = {
-      {{".joblib", ".pkl", ".pickle"}, nullptr, [](const auto& file, const auto& o) { return loadSklearn(file, o.predictProba); }},
-      {{".bst", ".txt", ".lgb", ".model"}, startsAsLightgbm, [](const auto& file, const auto&) { return loadLightgbm(file); }},
-      {{".bst", ".json", ".ubj", ".model", ".xgb"}, nullptr, [](const auto& file, const auto&) { return loadXgboost(file); }},
+      {{".joblib", ".pkl", ".pickle"},
+       nullptr,
+       [](const auto& file, const auto& o) { return loadSklearn(file, o.predictProba); }},
+      {{".bst", ".txt", ".lgb", ".model"},
+       startsAsLightgbm,
+       [](const auto& file, const auto&) { return loadLightgbm(file); }},
+      {{".bst", ".json", ".ubj", ".model", ".xgb"},
+       nullptr,
+       [](const auto& file, const auto&) { return loadXgboost(file); }},
       {{".cbm"}, nullptr, [](const auto& file, const auto& o) { return loadCatboost(file, o.predictProba); }},
       {{".txt", ".lgb"}, nullptr, [](const auto& file, const auto&) { return loadLightgbm(file); }},
   };

@@ -13,7 +13,8 @@ class LightgbmEngineModel final : public Model {
   explicit LightgbmEngineModel(std::unique_ptr<lightgbm::LightgbmModel> model) : model_(std::move(model)) {
     const lightgbm::Facts& facts = model_->facts();
     metadata_.platform = "lightgbm";
-    metadata_.description = fmt::format("{}, {} features", facts.objective.empty() ? "raw scores" : facts.objective, facts.features);
+    metadata_.description =
+        fmt::format("{}, {} features", facts.objective.empty() ? "raw scores" : facts.objective, facts.features);
     metadata_.inputs = {{"input-0", DataType::Fp64, {-1, static_cast<std::int64_t>(facts.features)}}};
     metadata_.outputs = {{"output-0", DataType::Fp64, {-1}}};
     if (facts.outputs > 1) metadata_.outputs[0].shape.push_back(static_cast<std::int64_t>(facts.outputs));

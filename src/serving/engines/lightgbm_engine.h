@@ -1,5 +1,6 @@
 // LightGBM models behind the Model interface, with the shapes and names of KServe's LightGBM server: the input is a table of
-// features (null or NaN where a value is missing), or one input per feature; the one output "output-0" is FP64, what Booster.predict answers.
+// features (null or NaN where a value is missing), or one input per feature; the one output "output-0" is FP64, what
+// Booster.predict answers.
 #pragma once
 #include "serving/model.h"
 

@@ -1,4 +1,5 @@
-// Damaged and foreign files of xgboost, lightgbm and catboost: an error that names the file, never a crash; and how a format is told.
+// Damaged and foreign files of xgboost, lightgbm and catboost: an error that names the file, never a crash; and how a format
+// is told.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -53,11 +54,12 @@ struct Case {
   Load load;
   double uncut;  // share of the file that a model can do without at its end
 };
-const Case kCases[] = {{"xgboost", "xgb32-multi-softprob.ubj", xgboostError, 0},
-                       {"xgboost", "xgb32-dart.json", xgboostError, 0},
-                       {"xgboost", "xgb17-dart.bst", xgboostError, 0.05},
-                       {"lightgbm", "lgb47-categorical.txt", lightgbmError, 0.6},  // importances and parameters follow the trees
-                       {"catboost", "cat12-ctr-mixed.cbm", catboostError, 0}};
+const Case kCases[] = {
+    {"xgboost", "xgb32-multi-softprob.ubj", xgboostError, 0},
+    {"xgboost", "xgb32-dart.json", xgboostError, 0},
+    {"xgboost", "xgb17-dart.bst", xgboostError, 0.05},
+    {"lightgbm", "lgb47-categorical.txt", lightgbmError, 0.6},  // importances and parameters follow the trees
+    {"catboost", "cat12-ctr-mixed.cbm", catboostError, 0}};
 
 TEST(TreeFiles, CutOffAnywhereTheyAreRefusedByName) {
   for (const Case& c : kCases) {
@@ -97,7 +99,8 @@ TEST(TreeFiles, SayWhatIsWrong) {
 class Formats : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("slipway-formats-{}-{}", getpid(), ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ = fs::temp_directory_path() / fmt::format("slipway-formats-{}-{}", getpid(),
+                                                      ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::create_directories(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }
@@ -131,8 +134,10 @@ TEST_F(Formats, RefuseInputsThatDoNotFit) {
   };
   EXPECT_EQ(errorOf(Tensor::of<double>("x", {1, 2}, std::vector<double>{1, 2})),
             "400 input 'x' has shape [1, 2]: 2 features came, the xgboost model expects 6");
-  EXPECT_EQ(errorOf(Tensor::of<double>("x", {0, 6}, std::vector<double>{})), "400 input 'x' has no rows: at least one is needed");
-  EXPECT_NE(errorOf(Tensor::of<double>("x", {1, 6}, std::vector<double>{1, 2, 3, 1e300, 5, 6})).find("row 0, feature 3 is"), std::string::npos);
+  EXPECT_EQ(errorOf(Tensor::of<double>("x", {0, 6}, std::vector<double>{})),
+            "400 input 'x' has no rows: at least one is needed");
+  EXPECT_NE(errorOf(Tensor::of<double>("x", {1, 6}, std::vector<double>{1, 2, 3, 1e300, 5, 6})).find("row 0, feature 3 is"),
+            std::string::npos);
 }
 
 }  // namespace

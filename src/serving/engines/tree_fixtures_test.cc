@@ -1,5 +1,5 @@
-// Compares what our engines answer with what xgboost, lightgbm and catboost answered: on the files in their testdata/ (always),
-// and on fresh ones that tests/e2e/tree_fixtures.py makes (SLIPWAY_TREE_FIXTURES names their folder). With
+// Compares what our engines answer with what xgboost, lightgbm and catboost answered: on the files in their testdata/
+// (always), and on fresh ones that tests/e2e/tree_fixtures.py makes (SLIPWAY_TREE_FIXTURES names their folder). With
 // SLIPWAY_VERBOSE=1 it prints the table of docs/model-formats.md.
 #include <gtest/gtest.h>
 
@@ -68,14 +68,19 @@ void compareModel(const fs::path& folder, const Json& fixture, const std::string
   ASSERT_TRUE(out) << what << ": " << out.error().message;
   const Tensor& got = (*out)[0];
   const std::string dtype = textAt(fixture, "dtype");
-  EXPECT_EQ(got.type, dtype == "float32" ? DataType::Fp32 : dtype == "float64" ? DataType::Fp64 : dtype == "int64" ? DataType::Int64 : DataType::Bytes) << what;
+  EXPECT_EQ(got.type, dtype == "float32"   ? DataType::Fp32
+                      : dtype == "float64" ? DataType::Fp64
+                      : dtype == "int64"   ? DataType::Int64
+                                           : DataType::Bytes)
+      << what;
   EXPECT_EQ(got.elements(), fixture.at("values").size()) << what;
   EXPECT_EQ(got.type, (*model)->metadata().outputs[0].type) << what;
   EXPECT_EQ(got.shape.size(), (*model)->metadata().outputs[0].shape.size()) << what;
   const Comparison c = compare(got, fixture.at("values"));
   EXPECT_LE(c.largest, allowed) << what << ": " << c.same << " of " << c.values << " equal";
   if (std::getenv("SLIPWAY_VERBOSE") != nullptr)
-    std::printf("| %s | %s | %.2g | %zu of %zu |\n", textAt(fixture, "framework").c_str(), textAt(fixture, "case").c_str(), c.largest, c.same, c.values);
+    std::printf("| %s | %s | %.2g | %zu of %zu |\n", textAt(fixture, "framework").c_str(), textAt(fixture, "case").c_str(),
+                c.largest, c.same, c.values);
 }
 
 int compareFolder(const fs::path& folder) {

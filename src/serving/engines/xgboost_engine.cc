@@ -14,8 +14,9 @@ class XgboostEngineModel final : public Model {
     const xgboost::Facts& facts = model_->facts();
     constexpr const char* kBoosters[] = {"gbtree", "dart", "gblinear"};
     metadata_.platform = "xgboost";
-    metadata_.description = fmt::format("{} {}, {} features{}", facts.objective.name, kBoosters[static_cast<int>(facts.booster)],
-                                        facts.features, facts.version.empty() ? "" : ", xgboost " + facts.version);
+    metadata_.description =
+        fmt::format("{} {}, {} features{}", facts.objective.name, kBoosters[static_cast<int>(facts.booster)], facts.features,
+                    facts.version.empty() ? "" : ", xgboost " + facts.version);
     metadata_.inputs = {{"input-0", DataType::Fp32, {-1, static_cast<std::int64_t>(facts.features)}}};
     metadata_.outputs = {{"output-0", DataType::Fp32, {-1}}};
     if (model_->columns() > 1) metadata_.outputs[0].shape.push_back(static_cast<std::int64_t>(model_->columns()));

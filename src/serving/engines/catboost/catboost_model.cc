@@ -53,9 +53,11 @@ Status CatboostModel::readRow(const Input& input, std::size_t row, float* slots,
     float v = input.texts.empty() ? static_cast<float>(input.numbers[base + feature.column])
                                   : parseNumber(input.texts[base + feature.column], ok);
     if (!ok)
-      return fail(Code::Invalid, fmt::format("row {}, column {}: '{}' is no number", row, feature.column, input.texts[base + feature.column]));
+      return fail(Code::Invalid, fmt::format("row {}, column {}: '{}' is no number", row, feature.column,
+                                             input.texts[base + feature.column]));
     if (std::isnan(v) && feature.nan != NanTreatment::AsIs)
-      v = feature.nan == NanTreatment::AsLowest ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::infinity();
+      v = feature.nan == NanTreatment::AsLowest ? -std::numeric_limits<float>::infinity()
+                                                : std::numeric_limits<float>::infinity();
     slots[i] = v;
   }
   for (std::size_t i = 0; i < c_.categories.size(); ++i) {
@@ -66,7 +68,8 @@ Status CatboostModel::readRow(const Input& input, std::size_t row, float* slots,
     }
     const double v = input.numbers[at];
     if (!(std::abs(v) < 9e15) || v != std::floor(v))
-      return fail(Code::Invalid, fmt::format("row {}, column {}: category {} must be a text or a whole number", row, c_.categories[i].column, v));
+      return fail(Code::Invalid, fmt::format("row {}, column {}: category {} must be a text or a whole number", row,
+                                             c_.categories[i].column, v));
     hashes[i] = categoryHash(std::to_string(static_cast<std::int64_t>(v)));
   }
   for (std::size_t i = 0; i < c_.ctrs.size(); ++i) slots[c_.floats.size() + i] = ctrValue(c_.ctrs[i], slots, hashes);
@@ -180,7 +183,8 @@ std::size_t CatboostModel::classOf(const double* raw) const {
   return raw[0] > border ? 1 : 0;
 }
 
-Result<std::unique_ptr<CatboostModel>> parseCatboostModel(std::string_view bytes, const std::string& name, const trees::Limits& limits) {
+Result<std::unique_ptr<CatboostModel>> parseCatboostModel(std::string_view bytes, const std::string& name,
+                                                          const trees::Limits& limits) {
   auto content = readCbm(bytes, limits);
   if (!content) return failIn(name, std::move(content).error());
   return std::make_unique<CatboostModel>(std::move(*content));

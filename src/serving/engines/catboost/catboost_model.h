@@ -1,8 +1,10 @@
 // A CatBoost model read from its .cbm file by our own reader: float, categorical (one-hot and CTR) features, oblivious and
-// non-symmetric trees. Text and embedding features are refused by name. Immutable once loaded; any number of threads may use it.
+// non-symmetric trees. Text and embedding features are refused by name. Immutable once loaded; any number of threads may use
+// it.
 //
 //   SLIP_TRY(auto model, loadCatboostModel("/mnt/models/model.cbm"));
-//   SLIP_TRY(std::vector<double> raw, model->raw(table));   // rows * dimensions(), as predict(prediction_type="RawFormulaVal")
+//   SLIP_TRY(std::vector<double> raw, model->raw(table));   // rows * dimensions(), as
+//   predict(prediction_type="RawFormulaVal")
 #pragma once
 #include <memory>
 #include <span>
@@ -77,13 +79,14 @@ struct Content {
   std::vector<CatFeature> categories;
   std::vector<Ctr> ctrs;
   std::vector<CtrTable> tables;
-  std::vector<Test> tests;             // every possible test, in the file's order
-  std::vector<std::uint32_t> splits;   // index into tests
-  std::vector<std::uint32_t> sizes;    // oblivious: depth of each tree; else number of nodes
-  std::vector<std::uint32_t> starts;   // of each tree in splits
+  std::vector<Test> tests;                // every possible test, in the file's order
+  std::vector<std::uint32_t> splits;      // index into tests
+  std::vector<std::uint32_t> sizes;       // oblivious: depth of each tree; else number of nodes
+  std::vector<std::uint32_t> starts;      // of each tree in splits
   std::vector<std::uint64_t> leafStarts;  // oblivious: of each tree in leaves
-  std::vector<std::pair<std::uint16_t, std::uint16_t>> steps;  // non-symmetric: how far to the left and the right child; 0 ends
-  std::vector<std::uint32_t> nodeLeaf;                         // non-symmetric: where a node's values start
+  std::vector<std::pair<std::uint16_t, std::uint16_t>>
+      steps;                            // non-symmetric: how far to the left and the right child; 0 ends
+  std::vector<std::uint32_t> nodeLeaf;  // non-symmetric: where a node's values start
   std::vector<double> leaves;
   double scale = 1;
   std::vector<double> bias;
@@ -91,8 +94,8 @@ struct Content {
 
 // Rows of numbers, and of texts where the model has categorical features. `texts` may be empty when it has none.
 struct Input {
-  std::span<const double> numbers;       // rows * columns
-  std::span<const std::string> texts;    // rows * columns, or empty: categories are the numbers' texts
+  std::span<const double> numbers;     // rows * columns
+  std::span<const std::string> texts;  // rows * columns, or empty: categories are the numbers' texts
   std::size_t rows = 0;
 };
 
@@ -121,7 +124,8 @@ class CatboostModel {
 
 // Errors carry the file's name in front: Invalid (damaged), Unimplemented (text or embedding features), TooLarge.
 Result<std::unique_ptr<CatboostModel>> loadCatboostModel(const std::string& path, const trees::Limits& limits = {});
-Result<std::unique_ptr<CatboostModel>> parseCatboostModel(std::string_view bytes, const std::string& name, const trees::Limits& limits = {});
+Result<std::unique_ptr<CatboostModel>> parseCatboostModel(std::string_view bytes, const std::string& name,
+                                                          const trees::Limits& limits = {});
 Result<Content> readCbm(std::string_view bytes, const trees::Limits& limits);
 
 }  // namespace slipway::catboost

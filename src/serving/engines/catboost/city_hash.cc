@@ -11,8 +11,8 @@ using Word = std::uint64_t;
 using Pair = std::pair<Word, Word>;
 
 // The algorithm's four primes and the multiplier of its final mix.
-constexpr Word kP0 = 0xc3a5c85c97cb3127ULL, kP1 = 0xb492b66fbe98f273ULL, kP2 = 0x9ae16a3b2f90404fULL, kP3 = 0xc949d7c7509e6557ULL,
-               kMix = 0x9ddfea08eb382d69ULL;
+constexpr Word kP0 = 0xc3a5c85c97cb3127ULL, kP1 = 0xb492b66fbe98f273ULL, kP2 = 0x9ae16a3b2f90404fULL,
+               kP3 = 0xc949d7c7509e6557ULL, kMix = 0x9ddfea08eb382d69ULL;
 
 Word load64(const char* at) {
   Word out;

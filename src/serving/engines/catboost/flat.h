@@ -1,6 +1,7 @@
-// Reads a flatbuffer (https://flatbuffers.dev, "FlatBuffer internals") without its schema: fields by number, everything checked
-// against the bytes. The first read past the end sets `bad` and gives zeros from then on, so a reader asks once at its end.
-// Own reader: the schema's 180 lines belong to catboost, and a generated header would need a download at build time.
+// Reads a flatbuffer (https://flatbuffers.dev, "FlatBuffer internals") without its schema: fields by number, everything
+// checked against the bytes. The first read past the end sets `bad` and gives zeros from then on, so a reader asks once at
+// its end. Own reader: the schema's 180 lines belong to catboost, and a generated header would need a download at build
+// time.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -90,7 +91,9 @@ class FlatTable {
     const auto at = offset(field);
     return at == 0 ? 0 : position_ + at + bytes_->at<std::uint32_t>(position_ + at);
   }
-  std::string_view textAt(std::uint64_t at) const { return at == 0 ? std::string_view() : bytes_->range(at + 4, bytes_->at<std::uint32_t>(at)); }
+  std::string_view textAt(std::uint64_t at) const {
+    return at == 0 ? std::string_view() : bytes_->range(at + 4, bytes_->at<std::uint32_t>(at));
+  }
 
   FlatBytes* bytes_;
   std::uint64_t position_;

@@ -1,5 +1,5 @@
-// The .cbm file: "CBM1", a uint32 size, a flatbuffer of the model, then the parts it names: "static_provider_v1" holds the CTR
-// tables (a uint32 count; each a uint32 size and a flatbuffer). Field numbers below are those of catboost's schema
+// The .cbm file: "CBM1", a uint32 size, a flatbuffer of the model, then the parts it names: "static_provider_v1" holds the
+// CTR tables (a uint32 count; each a uint32 size and a flatbuffer). Field numbers below are those of catboost's schema
 // (catboost/libs/model/flatbuffers/*.fbs, 1.2).
 #include <bit>
 #include <cmath>
@@ -43,9 +43,11 @@ Status readFeatures(FlatTable trees, Content& content, Features& features, const
     if (nan < 0 || nan > 2) return damaged("treatment of missing values");
     const bool hasNan = f.scalar<std::uint8_t>(0, 0) != 0;
     const auto slot = static_cast<std::uint32_t>(content.floats.size());
-    content.floats.push_back({static_cast<std::size_t>(column), hasNan ? static_cast<NanTreatment>(nan) : NanTreatment::AsIs});
+    content.floats.push_back(
+        {static_cast<std::size_t>(column), hasNan ? static_cast<NanTreatment>(nan) : NanTreatment::AsIs});
     features.floatSlot[f.scalar<std::int32_t>(1, -1)] = slot;
-    for (std::uint32_t b = 0; b < borders.count; ++b) content.tests.push_back({slot, false, f.element<float>(borders, b), 0});
+    for (std::uint32_t b = 0; b < borders.count; ++b)
+      content.tests.push_back({slot, false, f.element<float>(borders, b), 0});
   }
   const FlatVector categories = trees.vector(4, 4);
   for (std::uint32_t i = 0; i < categories.count; ++i) {
@@ -59,14 +61,16 @@ Status readFeatures(FlatTable trees, Content& content, Features& features, const
     if (trees.vector(field, 4).count > 0)
       return fail(Code::Unimplemented, fmt::format("a model with {} features is not served: train it without them", kind));
   }
-  if (trees.vector(13, 4).count > 0) return fail(Code::Unimplemented, "a model with features estimated from texts or embeddings is not served");
+  if (trees.vector(13, 4).count > 0)
+    return fail(Code::Unimplemented, "a model with features estimated from texts or embeddings is not served");
   const FlatVector oneHot = trees.vector(6, 4);
   for (std::uint32_t i = 0; i < oneHot.count; ++i) {
     const FlatTable f = trees.element(oneHot, i);
     const auto category = features.category.find(f.scalar<std::int32_t>(0, -1));
     if (category == features.category.end()) return damaged("a one-hot feature that is not categorical");
     const FlatVector values = f.vector(1, 4);
-    for (std::uint32_t v = 0; v < values.count; ++v) content.tests.push_back({category->second, true, 0, f.element<std::uint32_t>(values, v)});
+    for (std::uint32_t v = 0; v < values.count; ++v)
+      content.tests.push_back({category->second, true, 0, f.element<std::uint32_t>(values, v)});
   }
   return {};
 }
@@ -77,7 +81,8 @@ Result<Projection> readProjection(FlatTable base, const Features& features) {
   if (!base.has(0)) return damaged("a CTR without its features");
   const FlatTable p = base.table(0);
   const FlatVector categories = p.vector(0, 4), floats = p.vector(1, 8), oneHot = p.vector(2, 8);
-  out.key = {static_cast<std::uint32_t>(base.scalar<std::int8_t>(1, 0)), base.scalar<std::uint32_t>(2, 0), categories.count, floats.count};
+  out.key = {static_cast<std::uint32_t>(base.scalar<std::int8_t>(1, 0)), base.scalar<std::uint32_t>(2, 0), categories.count,
+             floats.count};
   for (std::uint32_t i = 0; i < categories.count; ++i) {
     const auto index = p.element<std::int32_t>(categories, i);
     const auto found = features.category.find(index);
@@ -124,7 +129,8 @@ Status readCtrs(FlatTable trees, Content& content, const Features& features) {
     ctr.scale = model.scalar<float>(5, 1);
     const auto slot = static_cast<std::uint32_t>(content.floats.size() + content.ctrs.size());
     const FlatVector borders = feature.vector(1, 4);
-    for (std::uint32_t b = 0; b < borders.count; ++b) content.tests.push_back({slot, false, feature.element<float>(borders, b), 0});
+    for (std::uint32_t b = 0; b < borders.count; ++b)
+      content.tests.push_back({slot, false, feature.element<float>(borders, b), 0});
     content.ctrs.push_back(std::move(ctr));
   }
   return {};
@@ -206,7 +212,8 @@ Status connect(Content& content) {
     const auto found = byKey.find(ctr.projection.key);
     if (found == byKey.end()) return damaged("a CTR without its table: was the model saved with its CTR data?");
     ctr.table = found->second;
-    if (ctr.type == CtrType::Buckets && ctr.targetBorder >= content.tables[ctr.table].width) return damaged("a CTR of a class that is not there");
+    if (ctr.type == CtrType::Buckets && ctr.targetBorder >= content.tables[ctr.table].width)
+      return damaged("a CTR of a class that is not there");
   }
   return {};
 }
@@ -219,14 +226,16 @@ Status readOblivious(FlatTable trees, Content& content) {
     content.leafStarts.push_back(leaf);
     split += depth;
     leaf += (std::uint64_t{1} << depth) * content.facts.dimensions;
-    if (split > content.splits.size() || leaf > content.leaves.size()) return damaged("its splits or leaves do not fit its trees");
+    if (split > content.splits.size() || leaf > content.leaves.size())
+      return damaged("its splits or leaves do not fit its trees");
   }
   return {};
 }
 
 Status readStepwise(FlatTable trees, Content& content) {
   const FlatVector steps = trees.vector(10, 4), leafIds = trees.vector(11, 4);
-  if (steps.count != content.splits.size() || leafIds.count != steps.count) return damaged("its nodes do not fit its splits");
+  if (steps.count != content.splits.size() || leafIds.count != steps.count)
+    return damaged("its nodes do not fit its splits");
   for (std::uint32_t i = 0; i < steps.count; ++i) {
     const auto both = trees.element<std::uint32_t>(steps, i);
     content.steps.emplace_back(static_cast<std::uint16_t>(both & 0xFFFF), static_cast<std::uint16_t>(both >> 16));
@@ -250,16 +259,19 @@ Status readStepwise(FlatTable trees, Content& content) {
 
 Status readTrees(FlatTable trees, Content& content, const trees::Limits& limits) {
   const auto dimensions = trees.scalar<std::int32_t>(0, 0);
-  if (dimensions < 1 || static_cast<std::size_t>(dimensions) > limits.outputs) return damaged(fmt::format("{} dimensions", dimensions));
+  if (dimensions < 1 || static_cast<std::size_t>(dimensions) > limits.outputs)
+    return damaged(fmt::format("{} dimensions", dimensions));
   content.facts.dimensions = static_cast<std::size_t>(dimensions);
-  const FlatVector splits = trees.vector(1, 4), sizes = trees.vector(2, 4), leaves = trees.vector(8, 8), bias = trees.vector(16, 8);
+  const FlatVector splits = trees.vector(1, 4), sizes = trees.vector(2, 4), leaves = trees.vector(8, 8),
+                   bias = trees.vector(16, 8);
   if (splits.count > limits.nodes) return fail(Code::TooLarge, fmt::format("more than {} tree nodes", limits.nodes));
   const bool stepwise = trees.vector(10, 4).count > 0;
   for (std::uint32_t i = 0; i < splits.count; ++i) {
     const auto split = trees.element<std::uint32_t>(splits, i);
     content.splits.push_back(split);
     // A leaf of a non-symmetric tree has no split of its own; its number is never used.
-    if (split >= content.tests.size() && !stepwise) return damaged(fmt::format("split {} of {}", split, content.tests.size()));
+    if (split >= content.tests.size() && !stepwise)
+      return damaged(fmt::format("split {} of {}", split, content.tests.size()));
   }
   for (std::uint32_t i = 0; i < sizes.count; ++i) content.sizes.push_back(trees.element<std::uint32_t>(sizes, i));
   content.leaves.resize(leaves.count);
@@ -273,7 +285,8 @@ Status readTrees(FlatTable trees, Content& content, const trees::Limits& limits)
   SLIP_CHECK(stepwise ? readStepwise(trees, content) : readOblivious(trees, content));
   for (std::size_t i = 0; i < content.steps.size(); ++i) {
     const auto [left, right] = content.steps[i];
-    if ((left != 0 || right != 0) && content.splits[i] >= content.tests.size()) return damaged(fmt::format("split {} of {}", content.splits[i], content.tests.size()));
+    if ((left != 0 || right != 0) && content.splits[i] >= content.tests.size())
+      return damaged(fmt::format("split {} of {}", content.splits[i], content.tests.size()));
   }
   return {};
 }
@@ -290,7 +303,8 @@ void readInfo(FlatTable core, Facts& facts) {
       const auto json = parseJson(value);
       if (!json || !at(*json, "class_names").is_array()) continue;
       facts.classType = textAt(*json, "class_label_type");
-      for (const Json& name : at(*json, "class_names")) facts.classNames.push_back(name.is_string() ? name.get<std::string>() : dumpJson(name));
+      for (const Json& name : at(*json, "class_names"))
+        facts.classNames.push_back(name.is_string() ? name.get<std::string>() : dumpJson(name));
     } else if (key == "binclass_probability_threshold") {
       try {
         facts.probabilityBorder = std::stod(std::string(value));
@@ -314,7 +328,8 @@ void readInfo(FlatTable core, Facts& facts) {
 }  // namespace
 
 Result<Content> readCbm(std::string_view bytes, const trees::Limits& limits) {
-  if (!bytes.starts_with("CBM1")) return fail(Code::Invalid, "not a catboost model: a .cbm file starts with CBM1. Save it with save_model(\"model.cbm\")");
+  if (!bytes.starts_with("CBM1"))
+    return fail(Code::Invalid, "not a catboost model: a .cbm file starts with CBM1. Save it with save_model(\"model.cbm\")");
   if (bytes.size() < 8) return damaged("the file is cut off");
   std::uint32_t size = 0;
   std::memcpy(&size, bytes.data() + 4, 4);
@@ -332,7 +347,8 @@ Result<Content> readCbm(std::string_view bytes, const trees::Limits& limits) {
   const FlatVector parts = core.vector(3, 4);
   for (std::uint32_t i = 0; i < parts.count; ++i) {
     const std::string_view part = core.textElement(parts, i);
-    if (part != "static_provider_v1") return fail(Code::Unimplemented, fmt::format("model part '{}' is not served", std::string(part.substr(0, 60))));
+    if (part != "static_provider_v1")
+      return fail(Code::Unimplemented, fmt::format("model part '{}' is not served", std::string(part.substr(0, 60))));
     SLIP_CHECK(readTables(bytes.substr(8 + size), content, features));
   }
   if (flat.bad()) return damaged("an offset points outside the file");

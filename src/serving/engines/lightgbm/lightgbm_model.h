@@ -1,6 +1,6 @@
-// A LightGBM model read from its text format (any file name; it starts "tree\n") by our own reader and run by the shared forest.
-// predict() answers what Booster.predict answers, to the last bit: comparisons and sums are in doubles, in the library's order.
-// Immutable once loaded; any number of threads may use it.
+// A LightGBM model read from its text format (any file name; it starts "tree\n") by our own reader and run by the shared
+// forest. predict() answers what Booster.predict answers, to the last bit: comparisons and sums are in doubles, in the
+// library's order. Immutable once loaded; any number of threads may use it.
 //
 //   SLIP_TRY(auto model, loadLightgbmModel("/mnt/models/model.txt"));
 //   SLIP_TRY(std::vector<double> y, model->predict(x, rows));   // x: rows * facts().features numbers, row by row

@@ -1,5 +1,5 @@
-// LightGBM's text format: lines of key=value about the model, then blocks that start with "Tree=", each ended by an empty line.
-// What follows "end of trees" (importances, parameters) does not matter for predicting.
+// LightGBM's text format: lines of key=value about the model, then blocks that start with "Tree=", each ended by an empty
+// line. What follows "end of trees" (importances, parameters) does not matter for predicting.
 #include <charconv>
 #include <cstdlib>
 #include <map>
@@ -65,7 +65,8 @@ struct Block {
       T value{};
       const auto [stop, error] = std::from_chars(at, end, value);
       if (error == std::errc::invalid_argument || (error != std::errc() && std::is_integral_v<T>))
-        return bad(key, fmt::format("'{}' is no number that fits", std::string_view(at, std::min<std::size_t>(20, static_cast<std::size_t>(end - at)))));
+        return bad(key, fmt::format("'{}' is no number that fits",
+                                    std::string_view(at, std::min<std::size_t>(20, static_cast<std::size_t>(end - at)))));
       // A double beyond the range is what strtod makes of it: zero, a denormal or infinity.
       if constexpr (std::is_floating_point_v<T>)
         if (error != std::errc()) value = std::strtod(std::string(at, stop).c_str(), nullptr);
@@ -74,7 +75,8 @@ struct Block {
       while (at != end && *at == ' ') ++at;
       if (out.size() > count) break;
     }
-    if (out.size() != count) return bad(key, fmt::format("{} numbers are expected, {} are there; is the file cut off?", count, out.size()));
+    if (out.size() != count)
+      return bad(key, fmt::format("{} numbers are expected, {} are there; is the file cut off?", count, out.size()));
     return out;
   }
   Result<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most) const {
@@ -101,14 +103,29 @@ struct ObjectiveRow {
 };
 // Names that the library writes, and aliases that older ones wrote.
 constexpr ObjectiveRow kObjectives[] = {
-    {"regression", Transform::Identity},       {"regression_l2", Transform::Identity}, {"regression_l1", Transform::Identity},
-    {"huber", Transform::Identity},            {"fair", Transform::Identity},          {"quantile", Transform::Identity},
-    {"mape", Transform::Identity},             {"poisson", Transform::Exp},            {"gamma", Transform::Exp},
-    {"tweedie", Transform::Exp},               {"binary", Transform::Sigmoid},         {"multiclass", Transform::Softmax},
-    {"multiclassova", Transform::Sigmoid},     {"cross_entropy", Transform::Sigmoid},  {"xentropy", Transform::Sigmoid},
-    {"cross_entropy_lambda", Transform::Log1pExp}, {"xentlambda", Transform::Log1pExp},
-    {"lambdarank", Transform::Identity},       {"rank_xendcg", Transform::Identity},   {"none", Transform::Identity},
-    {"null", Transform::Identity},             {"custom", Transform::Identity},        {"na", Transform::Identity},
+    {"regression", Transform::Identity},
+    {"regression_l2", Transform::Identity},
+    {"regression_l1", Transform::Identity},
+    {"huber", Transform::Identity},
+    {"fair", Transform::Identity},
+    {"quantile", Transform::Identity},
+    {"mape", Transform::Identity},
+    {"poisson", Transform::Exp},
+    {"gamma", Transform::Exp},
+    {"tweedie", Transform::Exp},
+    {"binary", Transform::Sigmoid},
+    {"multiclass", Transform::Softmax},
+    {"multiclassova", Transform::Sigmoid},
+    {"cross_entropy", Transform::Sigmoid},
+    {"xentropy", Transform::Sigmoid},
+    {"cross_entropy_lambda", Transform::Log1pExp},
+    {"xentlambda", Transform::Log1pExp},
+    {"lambdarank", Transform::Identity},
+    {"rank_xendcg", Transform::Identity},
+    {"none", Transform::Identity},
+    {"null", Transform::Identity},
+    {"custom", Transform::Identity},
+    {"na", Transform::Identity},
 };
 
 Status readObjective(const Block& head, Facts& facts) {
@@ -116,7 +133,8 @@ Status readObjective(const Block& head, Facts& facts) {
   SLIP_TRY(const std::string_view text, head.text("objective"));
   facts.objective = std::string(text);
   const auto parts = words(text);
-  const auto row = std::find_if(std::begin(kObjectives), std::end(kObjectives), [&](const ObjectiveRow& r) { return !parts.empty() && r.name == parts[0]; });
+  const auto row = std::find_if(std::begin(kObjectives), std::end(kObjectives),
+                                [&](const ObjectiveRow& r) { return !parts.empty() && r.name == parts[0]; });
   if (row == std::end(kObjectives))
     return fail(Code::Unimplemented, fmt::format("objective '{}' is not known", std::string(text.substr(0, 60))));
   facts.transform = row->transform;
@@ -124,14 +142,16 @@ Status readObjective(const Block& head, Facts& facts) {
     if (part == "sqrt" && facts.transform == Transform::Identity) facts.transform = Transform::SignedSquare;
     if (!part.starts_with("sigmoid:")) continue;
     const auto [stop, error] = std::from_chars(part.data() + 8, part.data() + part.size(), facts.sigmoid);
-    if (error != std::errc() || stop != part.data() + part.size() || !(facts.sigmoid > 0)) return head.bad("objective", "sigmoid must be above 0");
+    if (error != std::errc() || stop != part.data() + part.size() || !(facts.sigmoid > 0))
+      return head.bad("objective", "sigmoid must be above 0");
   }
   return {};
 }
 
 Result<Facts> readHead(const Block& head, const trees::Limits& limits) {
   Facts facts;
-  SLIP_TRY(const std::int64_t lastFeature, head.integer("max_feature_idx", 0, static_cast<std::int64_t>(limits.features) - 1));
+  SLIP_TRY(const std::int64_t lastFeature,
+           head.integer("max_feature_idx", 0, static_cast<std::int64_t>(limits.features) - 1));
   facts.features = static_cast<std::size_t>(lastFeature) + 1;
   SLIP_TRY(const std::int64_t classes, head.integer("num_class", 1, static_cast<std::int64_t>(limits.outputs)));
   facts.outputs = static_cast<std::size_t>(classes);
@@ -162,10 +182,12 @@ Status readSplits(const Block& block, const RawTree& raw, Content& content, std:
   SLIP_TRY(const std::int64_t count, block.integer("num_cat", 0, 1 << 24));
   if (count > 0 && inner > 0) {
     SLIP_TRY(const auto bounds, block.numbers<std::int64_t>("cat_boundaries", static_cast<std::size_t>(count) + 1));
-    if (bounds[0] != 0 || !std::is_sorted(bounds.begin(), bounds.end()) || bounds.back() > (1LL << 31)) return block.bad("cat_boundaries", "they must grow from 0");
+    if (bounds[0] != 0 || !std::is_sorted(bounds.begin(), bounds.end()) || bounds.back() > (1LL << 31))
+      return block.bad("cat_boundaries", "they must grow from 0");
     SLIP_TRY(const auto bits, block.numbers<std::uint32_t>("cat_threshold", static_cast<std::size_t>(bounds.back())));
     for (std::size_t i = 0; i + 1 < bounds.size(); ++i)
-      sets.push_back(content.forest.addCategories({bits.data() + bounds[i], static_cast<std::size_t>(bounds[i + 1] - bounds[i])}));
+      sets.push_back(
+          content.forest.addCategories({bits.data() + bounds[i], static_cast<std::size_t>(bounds[i + 1] - bounds[i])}));
   }
   splits.resize(inner + raw.value.size());
   for (std::size_t i = 0; i < inner; ++i) {
@@ -194,7 +216,8 @@ Result<std::vector<LinearLeaf>> readLinear(const Block& block, std::size_t leave
   SLIP_TRY(const auto counts, block.numbers<std::int64_t>("num_features", leaves));
   std::size_t total = 0;
   for (const std::int64_t n : counts) {
-    if (n < 0 || n > static_cast<std::int64_t>(features)) return block.bad("num_features", fmt::format("{} of {} features", n, features));
+    if (n < 0 || n > static_cast<std::int64_t>(features))
+      return block.bad("num_features", fmt::format("{} of {} features", n, features));
     total += static_cast<std::size_t>(n);
   }
   std::vector<std::int64_t> which;
@@ -207,7 +230,8 @@ Result<std::vector<LinearLeaf>> readLinear(const Block& block, std::size_t leave
   for (std::size_t i = 0; i < leaves; ++i) {
     out[i].constant = constants[i];
     for (std::int64_t n = 0; n < counts[i]; ++n, ++at) {
-      if (which[at] < 0 || which[at] >= static_cast<std::int64_t>(features)) return block.bad("leaf_features", fmt::format("feature {} of {}", which[at], features));
+      if (which[at] < 0 || which[at] >= static_cast<std::int64_t>(features))
+        return block.bad("leaf_features", fmt::format("feature {} of {}", which[at], features));
       out[i].terms.emplace_back(static_cast<std::uint32_t>(which[at]), coefficients[at]);
     }
   }
@@ -251,7 +275,8 @@ Result<Content> readText(std::string_view text, const trees::Limits& limits) {
   Lines lines(text);
   std::string_view line;
   Keys head;
-  if (!lines.next(line) || line != "tree") return fail(Code::Invalid, "not a LightGBM model: its text format starts with a line 'tree'");
+  if (!lines.next(line) || line != "tree")
+    return fail(Code::Invalid, "not a LightGBM model: its text format starts with a line 'tree'");
   bool more = lines.next(line);
   for (; more && !line.starts_with("Tree="); more = lines.next(line))
     if (!line.empty()) addLine(head, line);
@@ -274,10 +299,12 @@ Result<Content> readText(std::string_view text, const trees::Limits& limits) {
     SLIP_TRY(const std::string_view sizes, block.text("tree_sizes"));
     const std::size_t expected = words(sizes).size();
     if (expected != content.forest.trees())
-      return fail(Code::Invalid, fmt::format("{} trees are announced, {} are there; is the file cut off?", expected, content.forest.trees()));
+      return fail(Code::Invalid, fmt::format("{} trees are announced, {} are there; is the file cut off?", expected,
+                                             content.forest.trees()));
   }
   if (content.forest.trees() % content.facts.outputs != 0)
-    return fail(Code::Invalid, fmt::format("{} trees do not divide into {} outputs", content.forest.trees(), content.facts.outputs));
+    return fail(Code::Invalid,
+                fmt::format("{} trees do not divide into {} outputs", content.forest.trees(), content.facts.outputs));
   return content;
 }
 

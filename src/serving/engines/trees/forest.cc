@@ -41,7 +41,8 @@ Status Forest<T>::add(std::span<const Split<T>> splits, std::vector<std::size_t>
   for (std::size_t done = 0; done < source.size(); ++done) {
     if (done == levelEnd) {
       levelEnd = source.size();
-      if (++depth > limits_.depth) return fail(Code::TooLarge, fmt::format("tree {} is deeper than {}", roots_.size() - 1, limits_.depth));
+      if (++depth > limits_.depth)
+        return fail(Code::TooLarge, fmt::format("tree {} is deeper than {}", roots_.size() - 1, limits_.depth));
     }
     const std::size_t from = source[done];
     const Split<T>& split = splits[from];
@@ -54,14 +55,16 @@ Status Forest<T>::add(std::span<const Split<T>> splits, std::vector<std::size_t>
     if (split.left >= count || split.right < 0 || split.right >= count) return bad(from, "its children are not in the tree");
     if (split.feature < 0 || split.feature >= static_cast<std::int64_t>(std::min<std::size_t>(features_, kColumn)))
       return bad(from, fmt::format("feature {} of {}", split.feature, features_));
-    if (split.categories >= 0 && static_cast<std::size_t>(split.categories) >= sets_.size()) return bad(from, "its categories are missing");
+    if (split.categories >= 0 && static_cast<std::size_t>(split.categories) >= sets_.size())
+      return bad(from, "its categories are missing");
     if (source.size() + 2 > splits.size()) return bad(from, "a node with two parents");
     const std::uint32_t flags = flagsOf(split);
     // The number of a set is stored in the bits of the threshold, which a categorical node does not have.
     T threshold = split.threshold;
     if (split.categories >= 0) {
       threshold = static_cast<T>(split.categories);
-      if (static_cast<std::int32_t>(threshold) != split.categories) return fail(Code::TooLarge, "too many categorical splits");
+      if (static_cast<std::int32_t>(threshold) != split.categories)
+        return fail(Code::TooLarge, "too many categorical splits");
     }
     nodes_[base + done] = {threshold, static_cast<std::uint32_t>(split.feature) | flags,
                            static_cast<std::uint32_t>(base + source.size())};
@@ -103,7 +106,8 @@ bool Forest<T>::goesLeft(const Node& node, T value) const {
 template <class T>
 const typename Forest<T>::Node& Forest<T>::leafCareful(std::size_t tree, const T* row) const {
   const Node* node = &nodes_[roots_[tree]];
-  while ((node->feature & kLeaf) == 0) node = &nodes_[node->child + (goesLeft(*node, row[node->feature & kColumn]) ? 0U : 1U)];
+  while ((node->feature & kLeaf) == 0)
+    node = &nodes_[node->child + (goesLeft(*node, row[node->feature & kColumn]) ? 0U : 1U)];
   return *node;
 }
 

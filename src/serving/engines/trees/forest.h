@@ -1,6 +1,6 @@
-// Decision trees in the form that is walked at prediction, shared by xgboost, lightgbm and scikit-learn: 12- or 16-byte nodes,
-// breadth first, both children side by side. T is the type of a threshold and of a row's values: float where the library
-// compares floats (xgboost, scikit-learn's trees), double where it compares doubles (lightgbm, histogram boosting).
+// Decision trees in the form that is walked at prediction, shared by xgboost, lightgbm and scikit-learn: 12- or 16-byte
+// nodes, breadth first, both children side by side. T is the type of a threshold and of a row's values: float where the
+// library compares floats (xgboost, scikit-learn's trees), double where it compares doubles (lightgbm, histogram boosting).
 // Built once by add(), then immutable and used by any number of threads.
 //
 //   Forest<float> forest(features);
@@ -105,7 +105,8 @@ class Forest {
   const Node& leaf(std::size_t tree, const T* row) const {
     return special_ || nanMatters_ ? leafCareful(tree, row) : leafPlain(tree, row);
   }
-  // The same when the row holds no NaN, or the caller knows that NaN may go right everywhere (as in scikit-learn before 1.3).
+  // The same when the row holds no NaN, or the caller knows that NaN may go right everywhere (as in scikit-learn
+  // before 1.3).
   const Node& leafPlain(std::size_t tree, const T* row) const {
     const Node* node = &nodes_[roots_[tree]];
     std::uint32_t feature = node->feature;

@@ -8,7 +8,9 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Split<float> leaf(float value) { return {value}; }
-Split<float> node(float threshold, std::int64_t left, std::int64_t right, bool defaultLeft = false) { return {threshold, 0, left, right, defaultLeft}; }
+Split<float> node(float threshold, std::int64_t left, std::int64_t right, bool defaultLeft = false) {
+  return {threshold, 0, left, right, defaultLeft};
+}
 
 float valueAt(const Forest<float>& forest, float v) {
   float out = -1;

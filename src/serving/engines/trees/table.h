@@ -1,5 +1,5 @@
-// The table that a request brings, for models over numeric columns: one input [rows, features], or (as KServe's "pd" content type
-// has it) one input per column, named after the feature, of shape [rows] or [rows, 1].
+// The table that a request brings, for models over numeric columns: one input [rows, features], or (as KServe's "pd" content
+// type has it) one input per column, named after the feature, of shape [rows] or [rows, 1].
 //
 //   SLIP_TRY(const Table table, readTable(inputs, {.model = "LightGBM model", .features = 4, .names = names}));
 //   table.values   // rows * features doubles, row by row; NaN where null came

@@ -17,10 +17,10 @@ namespace slipway::xgboost {
 struct Value {
   enum class Kind : std::uint8_t { Null, Bool, Number, Text, Numbers, List, Object };
   Kind kind = Kind::Null;
-  double number = 0;            // Number; Bool as 1 or 0
-  std::string text;             // Text
-  std::vector<double> numbers;  // Numbers; the empty list too
-  std::vector<Value> items;             // List of anything else
+  double number = 0;                   // Number; Bool as 1 or 0
+  std::string text;                    // Text
+  std::vector<double> numbers;         // Numbers; the empty list too
+  std::vector<Value> items;            // List of anything else
   std::vector<struct Member> members;  // Object
 
   const Value* find(std::string_view key) const;  // of an Object; null when absent

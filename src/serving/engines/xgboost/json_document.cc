@@ -25,10 +25,12 @@ class JsonParser {
 
  private:
   tl::unexpected<Error> bad(std::string_view what) const {
-    return fail(Code::Invalid, fmt::format("JSON, byte {}: {}", at_, at_ >= text_.size() ? "the file ends too early" : what));
+    return fail(Code::Invalid,
+                fmt::format("JSON, byte {}: {}", at_, at_ >= text_.size() ? "the file ends too early" : what));
   }
   void space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
+      ++at_;
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   bool take(char c) {
@@ -156,7 +158,8 @@ class JsonParser {
     };
     std::uint32_t code = 0, low = 0;
     if (!hex(code)) return bad("four hexadecimal digits are expected after \\u");
-    if (code >= 0xD800 && code < 0xDC00 && word("\\u") && hex(low)) code = 0x10000 + ((code - 0xD800) << 10) + ((low - 0xDC00) & 0x3FF);
+    if (code >= 0xD800 && code < 0xDC00 && word("\\u") && hex(low))
+      code = 0x10000 + ((code - 0xD800) << 10) + ((low - 0xDC00) & 0x3FF);
     if (code < 0x80) {
       out += static_cast<char>(code);
     } else if (code < 0x800) {

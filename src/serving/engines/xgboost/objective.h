@@ -1,5 +1,5 @@
-// What an xgboost objective does around the sum of the trees: the link from base_score to margin before it, and the transform
-// to what Booster.predict answers after it, in the library's own float arithmetic.
+// What an xgboost objective does around the sum of the trees: the link from base_score to margin before it, and the
+// transform to what Booster.predict answers after it, in the library's own float arithmetic.
 #pragma once
 #include <span>
 #include <string>

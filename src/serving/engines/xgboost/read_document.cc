@@ -37,8 +37,8 @@ Result<const std::vector<double>*> perNode(const Place& tree, std::string_view k
 
 bool isIndex(double value, std::size_t bound) { return value >= 0 && value < static_cast<double>(bound); }
 
-// The sets of categories of a tree's categorical splits: node categories_nodes[i] has the categories_sizes[i] categories from
-// categories_segments[i] on.
+// The sets of categories of a tree's categorical splits: node categories_nodes[i] has the categories_sizes[i] categories
+// from categories_segments[i] on.
 Status readCategories(const Place& tree, trees::Forest<float>& forest, std::vector<Split<float>>& splits) {
   if (!tree.has("categories_nodes")) return {};
   SLIP_TRY(const auto* nodes, tree.numbers("categories_nodes"));
@@ -70,9 +70,10 @@ Status readTree(const Place& tree, Content& content) {
   SLIP_TRY(const Place param, tree.at("tree_param"));
   SLIP_TRY(const std::int64_t width, param.integerOr("size_leaf_vector", 1));
   if (width > 1)
-    return fail(Code::Unimplemented, fmt::format("a tree with {} values per leaf (multi_strategy multi_output_tree) is not served: "
-                                                 "train with multi_strategy=one_output_per_tree",
-                                                 width));
+    return fail(Code::Unimplemented,
+                fmt::format("a tree with {} values per leaf (multi_strategy multi_output_tree) is not served: "
+                            "train with multi_strategy=one_output_per_tree",
+                            width));
   SLIP_TRY(const auto* left, tree.numbers("left_children"));
   const std::size_t nodes = left->size();
   SLIP_TRY(const auto* right, perNode(tree, "right_children", nodes));
@@ -80,7 +81,9 @@ Status readTree(const Place& tree, Content& content) {
   SLIP_TRY(const auto* condition, perNode(tree, "split_conditions", nodes));
   SLIP_TRY(const auto* defaultLeft, perNode(tree, "default_left", nodes));
   std::vector<Split<float>> splits(nodes);
-  const auto child = [nodes](double v) { return v >= 0 && v < static_cast<double>(nodes) ? static_cast<std::int64_t>(v) : -1; };
+  const auto child = [nodes](double v) {
+    return v >= 0 && v < static_cast<double>(nodes) ? static_cast<std::int64_t>(v) : -1;
+  };
   for (std::size_t i = 0; i < nodes; ++i) {
     Split<float>& s = splits[i];
     const auto value = static_cast<float>((*condition)[i]);
@@ -90,7 +93,8 @@ Status readTree(const Place& tree, Content& content) {
     }
     s.left = child((*left)[i]);
     s.right = child((*right)[i]);
-    if (s.left < 0 || s.right < 0) return tree.bad("left_children", fmt::format("node {} has children that are not in the tree", i));
+    if (s.left < 0 || s.right < 0)
+      return tree.bad("left_children", fmt::format("node {} has children that are not in the tree", i));
     s.threshold = trees::below(value);
     s.feature = isIndex((*feature)[i], content.facts.features) ? static_cast<std::int64_t>((*feature)[i]) : -1;
     s.defaultLeft = (*defaultLeft)[i] != 0;
@@ -175,7 +179,8 @@ Result<Facts> readFacts(const Place& root, const Place& learner, const Place& bo
   SLIP_TRY(const std::int64_t features, param.integer("num_feature"));
   SLIP_TRY(const std::int64_t classes, param.integerOr("num_class", 0));
   SLIP_TRY(const std::int64_t targets, param.integerOr("num_target", 1));
-  if (features < 0 || classes < 0 || targets < 0) return param.bad("num_feature, num_class and num_target cannot be below 0");
+  if (features < 0 || classes < 0 || targets < 0)
+    return param.bad("num_feature, num_class and num_target cannot be below 0");
   facts.features = static_cast<std::size_t>(features);
   facts.outputs = static_cast<std::size_t>(std::max({classes, targets, std::int64_t{1}}));
   if (const Value* attributes = learner.value().find("attributes")) {

@@ -1,13 +1,14 @@
-// The binary layout of xgboost up to 1.7 ("binf" in front when a Python or C API save made it, nothing when older tools did):
-// little-endian structs one after another. xgboost 3.1 and later cannot read it. No categorical splits, one value per leaf.
+// The binary layout of xgboost up to 1.7 ("binf" in front when a Python or C API save made it, nothing when older tools
+// did): little-endian structs one after another. xgboost 3.1 and later cannot read it. No categorical splits, one value per
+// leaf.
 //
 //   learner parameters, 136 bytes: float base_score; uint32 features; int32 classes, has_attributes, has_metrics;
 //                                  uint32 major, minor, targets; 26 reserved words
 //   text objective, text booster           (a text is a uint64 length and its bytes)
 //   booster gbtree, dart: 160 bytes, of which the first int32 is the number of trees; then per tree
 //     148 bytes: int32 roots, nodes, deleted, depth; uint32 features; int32 leaf vector size; 31 reserved words
-//     per node 20 bytes: int32 parent, left, right; uint32 feature with default-left as the high bit; float threshold or value
-//     per node 16 bytes of statistics
+//     per node 20 bytes: int32 parent, left, right; uint32 feature with default-left as the high bit; float threshold or
+//     value per node 16 bytes of statistics
 //   int32 output of each tree; for dart a uint64 count and a float weight of each tree
 //   booster gblinear: 136 bytes; a uint64 count and the float weights
 //   when has_attributes: a uint64 count and pairs of texts
@@ -73,7 +74,8 @@ Status readTree(Bytes& in, Content& content) {
   const auto width = in.peek<std::int32_t>(20);
   in.skip(kTree);
   if (width > 1) return fail(Code::Unimplemented, fmt::format("a tree with {} values per leaf is not served", width));
-  if (nodes < 1) return fail(Code::Invalid, fmt::format("binary model: tree {} has {} nodes", content.forest.trees(), nodes));
+  if (nodes < 1)
+    return fail(Code::Invalid, fmt::format("binary model: tree {} has {} nodes", content.forest.trees(), nodes));
   const auto count = static_cast<std::size_t>(nodes);
   SLIP_CHECK(in.need(count * (kNode + kStatistics), fmt::format("tree {}", content.forest.trees())));
   std::vector<Split<float>> splits(count);
@@ -126,7 +128,8 @@ Status readLinear(Bytes& in, Content& content) {
   SLIP_TRY(content.linear, in.floats("the weights"));
   const std::size_t expected = (content.facts.features + 1) * content.facts.outputs;
   if (content.linear.size() != expected)
-    return fail(Code::Invalid, fmt::format("binary model: {} weights, but {} are expected", content.linear.size(), expected));
+    return fail(Code::Invalid,
+                fmt::format("binary model: {} weights, but {} are expected", content.linear.size(), expected));
   return {};
 }
 
@@ -161,7 +164,8 @@ Result<Content> readLegacy(std::string_view bytes, const trees::Limits& limits) 
   SLIP_TRY(const std::string objective, in.text("the objective's name: is this an xgboost model?"));
   SLIP_TRY(const std::string booster, in.text("the booster's name: is this an xgboost model?"));
   if (booster != "gbtree" && booster != "dart" && booster != "gblinear")
-    return fail(Code::Invalid, "neither JSON, UBJSON nor a binary xgboost model: save it with Booster.save_model(\"model.ubj\")");
+    return fail(Code::Invalid,
+                "neither JSON, UBJSON nor a binary xgboost model: save it with Booster.save_model(\"model.ubj\")");
   facts.booster = booster == "dart" ? Booster::Dart : booster == "gblinear" ? Booster::Linear : Booster::Trees;
   SLIP_TRY(facts.objective, objectiveOf(objective));
   SLIP_CHECK(checkFacts(facts, limits));

@@ -22,7 +22,9 @@ class UbjParser {
   }
 
  private:
-  tl::unexpected<Error> bad(std::string_view what) const { return fail(Code::Invalid, fmt::format("UBJSON, byte {}: {}", at_, what)); }
+  tl::unexpected<Error> bad(std::string_view what) const {
+    return fail(Code::Invalid, fmt::format("UBJSON, byte {}: {}", at_, what));
+  }
   std::size_t left() const { return bytes_.size() - at_; }
 
   Result<char> marker() {
@@ -77,7 +79,8 @@ class UbjParser {
 
   Status value(char type, Value& out, int depth) {
     if (depth > kMaxNesting) return fail(Code::TooLarge, fmt::format("UBJSON: nested deeper than {}", kMaxNesting));
-    if (++values_ > kMaxValues && sizeOf(type) == 0) return fail(Code::TooLarge, fmt::format("UBJSON: more than {} values", kMaxValues));
+    if (++values_ > kMaxValues && sizeOf(type) == 0)
+      return fail(Code::TooLarge, fmt::format("UBJSON: more than {} values", kMaxValues));
     switch (type) {
       case '{': return object(out, depth);
       case '[': return list(out, depth);
@@ -127,7 +130,8 @@ class UbjParser {
     SLIP_TRY(const char hash, marker());
     if (hash != '#') return bad("a typed list without its length");
     SLIP_TRY(const std::size_t count, length());
-    if (count > left() / size) return bad(fmt::format("a list of {} numbers, but the file ends after {} bytes", count, left()));
+    if (count > left() / size)
+      return bad(fmt::format("a list of {} numbers, but the file ends after {} bytes", count, left()));
     out.kind = Value::Kind::Numbers;
     out.numbers.resize(count);
     for (double& n : out.numbers) n = number(type);

@@ -43,9 +43,10 @@ Result<std::vector<float>> XgboostModel::predict(std::span<const double> x, std:
     for (std::size_t f = 0; f < features; ++f) {
       row[f] = static_cast<float>(from[f]);
       if (std::isinf(row[f]))
-        return fail(Code::Invalid, fmt::format("row {}, feature {} is {}: xgboost takes no infinity and nothing beyond float32; "
-                                               "send null or NaN for a missing value",
-                                               i, f, from[f]));
+        return fail(Code::Invalid,
+                    fmt::format("row {}, feature {} is {}: xgboost takes no infinity and nothing beyond float32; "
+                                "send null or NaN for a missing value",
+                                i, f, from[f]));
     }
     std::copy(c_.margins.begin(), c_.margins.end(), margins);
     if (c_.facts.booster == Booster::Linear)
@@ -65,7 +66,8 @@ Status checkFacts(const Facts& facts, const trees::Limits& limits) {
   if (facts.outputs > limits.outputs)
     return fail(Code::TooLarge, fmt::format("{} outputs are over the bound of {}", facts.outputs, limits.outputs));
   const bool classes = facts.objective.transform == Transform::Softmax || facts.objective.transform == Transform::ArgMax;
-  if (classes && facts.outputs < 2) return fail(Code::Invalid, fmt::format("{} needs num_class of 2 or more", facts.objective.name));
+  if (classes && facts.outputs < 2)
+    return fail(Code::Invalid, fmt::format("{} needs num_class of 2 or more", facts.objective.name));
   return {};
 }
 

@@ -1,6 +1,6 @@
 // An xgboost model read by our own readers (JSON, UBJSON, the binary layouts up to 1.7) and run by the shared forest. What
-// predict() answers is what xgboost's Booster.predict of DMatrix(x) answers, to the last bit: sums are kept in floats, in the
-// order of the trees. Immutable once loaded; any number of threads may use it.
+// predict() answers is what xgboost's Booster.predict of DMatrix(x) answers, to the last bit: sums are kept in floats, in
+// the order of the trees. Immutable once loaded; any number of threads may use it.
 //
 //   SLIP_TRY(auto model, loadXgboostModel("/mnt/models/model.ubj"));
 //   SLIP_TRY(std::vector<float> y, model->predict(x, rows));   // x: rows * facts().features numbers, row by row
@@ -56,8 +56,8 @@ class XgboostModel {
   Content c_;
 };
 
-// Errors carry the file's name in front: Invalid (damaged: what and where), Unimplemented (vector leaves, an unknown objective),
-// TooLarge (a bound of trees::Limits).
+// Errors carry the file's name in front: Invalid (damaged: what and where), Unimplemented (vector leaves, an unknown
+// objective), TooLarge (a bound of trees::Limits).
 Result<std::unique_ptr<XgboostModel>> loadXgboostModel(const std::string& path, const trees::Limits& limits = {});
 Result<std::unique_ptr<XgboostModel>> parseXgboostModel(std::string_view bytes, const std::string& name,
                                                         const trees::Limits& limits = {});
@@ -66,8 +66,8 @@ Result<std::unique_ptr<XgboostModel>> parseXgboostModel(std::string_view bytes, 
 class Place;
 Result<Content> readDocument(const Place& root, const trees::Limits& limits);
 Result<Content> readLegacy(std::string_view bytes, const trees::Limits& limits);
-// Checks that belong to every layout: counts against each other and bounds. Then the margins follow from `baseScores` (one, or
-// one per output).
+// Checks that belong to every layout: counts against each other and bounds. Then the margins follow from `baseScores` (one,
+// or one per output).
 Status checkFacts(const Facts& facts, const trees::Limits& limits);
 Status setMargins(Content& content, std::span<const float> baseScores);
 
