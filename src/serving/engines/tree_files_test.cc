@@ -140,5 +140,39 @@ TEST_F(Formats, RefuseInputsThatDoNotFit) {
             std::string::npos);
 }
 
+TEST_F(Formats, TakeOneInputPerFeatureByName) {
+  auto model = modelLoader({})(engines() / "lightgbm/testdata/lgb47-binary.bst");
+  ASSERT_TRUE(model);
+  std::vector<double> table{0.1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6};
+  std::vector<Tensor> columns;
+  for (std::size_t c = 6; c-- > 0;)  // in any order
+    columns.push_back(Tensor::of<double>(fmt::format("Column_{}", c), {2, 1}, std::vector<double>{table[c], table[6 + c]}));
+  const std::vector<Tensor> whole{Tensor::of<double>("x", {2, 6}, table)};
+  const auto byColumn = (*model)->infer(columns), atOnce = (*model)->infer(whole);
+  ASSERT_TRUE(byColumn && atOnce);
+  EXPECT_EQ((*byColumn)[0].data.view(), (*atOnce)[0].data.view());
+  columns.back().name = "other";
+  const auto refused = (*model)->infer(columns);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("no input named 'Column_0'"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(Formats, CatboostAnswersLabelsOrProbabilities) {
+  const auto file = engines() / "catboost/testdata/cat12-labels-text.cbm";
+  auto labels = modelLoader({})(file);
+  auto proba = modelLoader({.predictProba = true})(file);
+  ASSERT_TRUE(labels && proba);
+  const std::vector<Tensor> inputs{Tensor::of<double>("x", {1, 6}, std::vector<double>{2, 20, 0.2, 0, 0, 0})};
+  const auto label = (*labels)->infer(inputs), p = (*proba)->infer(inputs);
+  ASSERT_TRUE(label && p);
+  EXPECT_EQ((*label)[0].shape, (protocol::Shape{1, 1}));
+  const auto values = (*p)[0].values<double>();
+  ASSERT_EQ(values.size(), 3U);
+  EXPECT_NEAR(values[0] + values[1] + values[2], 1, 1e-12);
+  // Classes are sorted by name, as the library sorts them.
+  const auto best = static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
+  EXPECT_EQ((*label)[0].texts[0], std::vector<std::string>({"maybe", "no", "yes"})[best]);
+}
+
 }  // namespace
 }  // namespace slipway::serving
