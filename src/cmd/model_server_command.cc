@@ -150,14 +150,16 @@ void runServer(Flags& flags, const std::vector<std::string>& ignored, int* exitC
 
 void addModelServerCommand(CLI::App& app, int* exitCode) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command =
-      app.add_subcommand("model-server", "Serve one model over HTTP and gRPC: KServe's V1 and V2 protocols (scikit-learn)");
+  CLI::App* command = app.add_subcommand("model-server",
+                                         "Serve one model over HTTP and gRPC: KServe's V1 and V2 protocols (scikit-learn, "
+                                         "xgboost, LightGBM, CatBoost)");
   serving::ModelServerOptions& s = flags->server;
   const auto add = [&](const char* name, auto& into, const char* help) {
     return command->add_option(spelled(name), into, help)->capture_default_str();
   };
   add("model_name", s.modelName, "Name under which the model is served");
-  add("model_dir", s.modelDir, "Folder with one model.joblib, model.pkl or model.pickle, or the file");
+  add("model_dir", s.modelDir,
+      "Folder with one model file (model.joblib, .pkl, .bst, .json, .ubj, .txt, .cbm), or the file");
   add("http_port", s.port, "Port to listen on; 0 for any free one");
   add("grpc_port", flags->grpcPort,
       "Second port, for gRPC clients; 0 for any free one. gRPC is served on the HTTP port too. Default: 8081 in a pod, else "

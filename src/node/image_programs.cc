@@ -81,7 +81,8 @@ std::vector<std::string> splitWords(const std::string& text) {
 
 ImagePrograms ImagePrograms::defaults() {
   ImagePrograms images;
-  for (const char* server : {"sklearnserver", "xgbserver", "lgbserver", "pmmlserver", "paddleserver"}) {
+  for (const char* server :
+       {"sklearnserver", "xgbserver", "lgbserver", "catboostserver", "predictiveserver", "pmmlserver", "paddleserver"}) {
     images.entries_.push_back({fmt::format("*{}:*", server), {"slipway", "model-server"}});
     images.entries_.push_back({fmt::format("*{}", server), {"slipway", "model-server"}});
     images.entries_.push_back({fmt::format("*{}@*", server), {"slipway", "model-server"}});

@@ -12,7 +12,8 @@ using Words = std::vector<std::string>;
 TEST(ImagePrograms, KnowsTheServingRuntimesByAnyRegistryAndTag) {
   const ImagePrograms images = ImagePrograms::defaults();
   for (const char* image :
-       {"kserve/sklearnserver:v0.15.0", "docker.io/kserve/sklearnserver", "kserve/sklearnserver@sha256:abc"})
+       {"kserve/sklearnserver:v0.15.0", "docker.io/kserve/sklearnserver", "kserve/sklearnserver@sha256:abc",
+        "kserve/xgbserver:latest", "kserve/lgbserver:latest", "slipway/catboostserver:latest", "kserve/predictiveserver"})
     EXPECT_EQ(images.find(image), (Words{"slipway", "model-server"})) << image;
   EXPECT_EQ(images.find("kserve/storage-initializer:latest"), (Words{"slipway", "storage-init"}));
   EXPECT_FALSE(images.find("nginx:latest"));

@@ -26,7 +26,9 @@ Result<fs::path> findModelFile(const fs::path& path, std::span<const std::string
   for (; it != fs::directory_iterator(); it.increment(error)) {
     if (error) break;
     const std::string name = it->path().filename();
-    const bool fits = it->is_regular_file(error) &&
+    // MLServer's settings lie beside a model and are JSON, as xgboost models are.
+    const bool settings = name == "model-settings.json" || name == "settings.json";
+    const bool fits = !settings && it->is_regular_file(error) &&
                       std::any_of(extensions.begin(), extensions.end(), [&](auto e) { return name.ends_with(e); });
     (fits ? fitting : others).insert(name);
   }
