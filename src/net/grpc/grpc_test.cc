@@ -16,7 +16,8 @@ TEST(GrpcMessage, FramesSayWhatIsWrongWithThem) {
   EXPECT_EQ(body, std::string("\0\0\0\0\3abc", 8));
   for (std::size_t n = 0; n < body.size(); ++n)
     EXPECT_FALSE(takeFrame(std::string_view(body).substr(0, n), 10)->has_value());
-  const auto frame = takeFrame(body + "more", 10);
+  const std::string longer = body + "more";
+  const auto frame = takeFrame(longer, 10);
   ASSERT_TRUE(frame && *frame);
   EXPECT_EQ((*frame)->message, "abc");
   EXPECT_EQ((*frame)->size, 8u);
