@@ -225,7 +225,7 @@ def report(page, text):
     head, rest = page.read_text().split(BEGIN)
     tail = rest.split(END)[1]
     machine = f"{time.strftime('%Y-%m-%d')}, {cpus} cores, {memory:.0f} GiB, Linux {os.uname().release}"
-    page.write_text(f"{head}{BEGIN}\n`make crash`, {machine}:\n\n{text}\n{END}{tail}")
+    page.write_text(f"{head}{BEGIN}\n`tests/crash/run.py {' '.join(sys.argv[1:])}`, {machine}:\n\n{text}\n{END}{tail}")
 
 
 def crash(options):

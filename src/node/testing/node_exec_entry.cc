@@ -25,8 +25,8 @@ namespace {
   ::_exit(0);
 }
 
-// Answers HTTP on SLIPWAY_POD_IP:port: 200 when `file` exists, 503 before.
-int serveHttp(int port, const char* file) {
+// Listens on SLIPWAY_POD_IP:port; -1 when that cannot be had.
+int listenOn(int port) {
   const char* ip = std::getenv("SLIPWAY_POD_IP");
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
@@ -35,7 +35,13 @@ int serveHttp(int port, const char* file) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   ::inet_pton(AF_INET, ip != nullptr ? ip : "127.0.0.1", &address.sin_addr);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 16) != 0) return 1;
+  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return -1;
+  return ::listen(listener, 16) == 0 ? listener : -1;
+}
+
+// Answers HTTP on SLIPWAY_POD_IP:port: 200 when `file` exists, 503 before.
+int serveHttp(int port, const char* file) {
+  const int listener = listenOn(port);
   for (;;) {
     const int connection = ::accept(listener, nullptr, nullptr);
     if (connection < 0) return 1;
@@ -50,13 +56,7 @@ int serveHttp(int port, const char* file) {
 
 // Answers every HTTP/2 connection on SLIPWAY_POD_IP:port as a gRPC health service: SERVING when `file` exists.
 int serveGrpc(int port, const char* file) {
-  const char* ip = std::getenv("SLIPWAY_POD_IP");
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  ::inet_pton(AF_INET, ip != nullptr ? ip : "127.0.0.1", &address.sin_addr);
-  if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::listen(listener, 16) != 0) return 1;
+  const int listener = listenOn(port);
   for (;;) {
     const int connection = ::accept(listener, nullptr, nullptr);
     if (connection < 0) return 1;
